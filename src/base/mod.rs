@@ -1,0 +1,20 @@
+//! What everything rests on: names, addresses, hosts, quantities, causes, buffers, the clock. Pure but for the
+//! clock and the per-thread buffer pool; knows no socket, no file and no HTTP message.
+
+mod addr;
+mod buffer;
+mod cause;
+mod clock;
+mod drain;
+mod host;
+mod id;
+mod quantity;
+
+pub use addr::{ClientAddr, ClientKey, LocalAddr, PeerAddr};
+pub use buffer::{BUFFER_BYTES, Buffer};
+pub use cause::{Blame, Cause, Refusal, Verdict};
+pub use clock::{Clock, now, wall};
+pub use drain::{Drain, DrainSwitch};
+pub use host::{Authority, Host, HostError, HostPattern, PathPrefix, SiteAddress};
+pub use id::{AccountName, NameError, RequestId, SiteName, UpstreamName};
+pub use quantity::{ByteSize, QuantityError, Rate, parse_byte_size, parse_duration, parse_rate};

@@ -1,0 +1,147 @@
+//! Quantities an operator writes as words: sizes, durations, rates. Parsing and printing only.
+
+use std::fmt;
+use std::time::Duration;
+
+/// A number of bytes. Written `512`, `64K`, `256M`, `2G` (powers of 1024).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ByteSize(pub u64);
+
+/// So many events in a period. Written `200/s`, `30/m`, `5/h`; for bytes `1K/s`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rate {
+    /// Events (or bytes) allowed in each period.
+    pub count: u64,
+    /// The length of the period.
+    pub period: Duration,
+}
+
+/// What is wrong with a quantity, said so that it can be mended.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum QuantityError {
+    /// Not of the form number + unit.
+    #[error("`{text}` is not a {what}: write {form}")]
+    Form {
+        /// As written.
+        text: String,
+        /// `size`, `duration` or `rate`.
+        what: &'static str,
+        /// Examples of the form.
+        form: &'static str,
+    },
+    /// Too large for what it counts.
+    #[error("`{text}` is too large")]
+    TooLarge {
+        /// As written.
+        text: String,
+    },
+}
+
+/// Parses `512`, `64K`, `256M`, `2G`, `1T`.
+pub fn parse_byte_size(text: &str) -> Result<ByteSize, QuantityError> {
+    let (number, unit) = split(text);
+    let factor = match unit {
+        "" | "B" => 1,
+        "K" => 1 << 10,
+        "M" => 1 << 20,
+        "G" => 1 << 30,
+        "T" => 1 << 40,
+        _ => return Err(form(text, "size", SIZE_FORM)),
+    };
+    let number: u64 = number.parse().map_err(|_| form(text, "size", SIZE_FORM))?;
+    number.checked_mul(factor).map(ByteSize).ok_or_else(|| too_large(text))
+}
+
+/// Parses `250ms`, `10s`, `5m`, `2h`, `365d`; `0` alone is zero.
+pub fn parse_duration(text: &str) -> Result<Duration, QuantityError> {
+    if text == "0" {
+        return Ok(Duration::ZERO);
+    }
+    let (number, unit) = split(text);
+    let factor: u64 = match unit {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        "d" => 86_400_000,
+        _ => return Err(form(text, "duration", DURATION_FORM)),
+    };
+    let number: u64 = number.parse().map_err(|_| form(text, "duration", DURATION_FORM))?;
+    number.checked_mul(factor).map(Duration::from_millis).ok_or_else(|| too_large(text))
+}
+
+/// Parses `200/s`, `30/m`, `5/h`; the number may be a size (`1K/s`).
+pub fn parse_rate(text: &str) -> Result<Rate, QuantityError> {
+    let (count, period) = text.split_once('/').ok_or_else(|| form(text, "rate", RATE_FORM))?;
+    let period = match period {
+        "s" => Duration::from_secs(1),
+        "m" => Duration::from_secs(60),
+        "h" => Duration::from_secs(3600),
+        _ => return Err(form(text, "rate", RATE_FORM)),
+    };
+    let ByteSize(count) = parse_byte_size(count).map_err(|_| form(text, "rate", RATE_FORM))?;
+    Ok(Rate { count, period })
+}
+
+impl fmt::Display for ByteSize {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (factor, unit) in [(1u64 << 40, "T"), (1 << 30, "G"), (1 << 20, "M"), (1 << 10, "K")] {
+            if self.0 >= factor && self.0.is_multiple_of(factor) {
+                return write!(f, "{}{unit}", self.0 / factor);
+            }
+        }
+        write!(f, "{}", self.0)
+    }
+}
+
+fn split(text: &str) -> (&str, &str) {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    text.split_at(digits)
+}
+
+fn form(text: &str, what: &'static str, form: &'static str) -> QuantityError {
+    QuantityError::Form { text: text.to_owned(), what, form }
+}
+
+fn too_large(text: &str) -> QuantityError {
+    QuantityError::TooLarge { text: text.to_owned() }
+}
+
+const SIZE_FORM: &str = "a whole number and K, M, G or T, as in \"64K\"";
+const DURATION_FORM: &str = "a whole number and ms, s, m, h or d, as in \"30s\"";
+const RATE_FORM: &str = "a count and a period, as in \"200/s\" or \"30/m\"";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes() {
+        for (text, bytes) in [("0", 0), ("512", 512), ("64K", 65536), ("256M", 256 << 20), ("1T", 1 << 40)] {
+            assert_eq!(parse_byte_size(text), Ok(ByteSize(bytes)));
+            assert_eq!(ByteSize(bytes).to_string(), text);
+        }
+        for bad in ["", "K", "1k", "-1", "1.5M", "1 M", "1MB", "99999999999T"] {
+            assert!(parse_byte_size(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn durations() {
+        assert_eq!(parse_duration("250ms"), Ok(Duration::from_millis(250)));
+        assert_eq!(parse_duration("365d"), Ok(Duration::from_secs(365 * 86400)));
+        assert_eq!(parse_duration("0"), Ok(Duration::ZERO));
+        for bad in ["", "10", "s", "1.5s", "-1s", "1 s", "99999999999999999d"] {
+            assert!(parse_duration(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn rates() {
+        assert_eq!(parse_rate("200/s"), Ok(Rate { count: 200, period: Duration::from_secs(1) }));
+        assert_eq!(parse_rate("1K/m"), Ok(Rate { count: 1024, period: Duration::from_secs(60) }));
+        for bad in ["200", "/s", "200/d", "x/s", "200/ s"] {
+            assert!(parse_rate(bad).is_err(), "{bad}");
+        }
+    }
+}

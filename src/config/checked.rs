@@ -1,0 +1,337 @@
+//! The checked settings: every value parsed, bounded and resolved. Whoever holds one of these asks nothing
+//! again. What an operator wrote is in `raw`; how a document answers requests fast is in `account`.
+
+use crate::base::{AccountName, ByteSize, Host, Rate, SiteAddress, SiteName, UpstreamName};
+use ipnet::IpNet;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// A node file (`parvis.toml`), checked, defaults filled in.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Node {
+    /// The file it came from.
+    pub file: PathBuf,
+    /// `[node] name`.
+    pub name: String,
+    /// `[node] workers`, resolved: at least 1.
+    pub workers: usize,
+    /// `[node] user`: taken on before binding when started as root.
+    pub user: Option<String>,
+    /// `[node] state`: claims journal, last good documents.
+    pub state: PathBuf,
+    /// `[node] tls_profile`: the default for accounts and for names nobody holds.
+    pub tls_profile: TlsProfile,
+    /// `[[listen]]`, in the order written.
+    pub listen: Vec<Listen>,
+    /// `[accounts] directory`.
+    pub accounts: PathBuf,
+    /// `[accounts] default_site`.
+    pub default_site: Option<(AccountName, SiteName)>,
+    /// `[certificates] directory`.
+    pub certificates: Option<PathBuf>,
+    /// `[certificates] default`.
+    pub default_certificate: Option<PathBuf>,
+    /// `[admin] socket`.
+    pub admin: Option<PathBuf>,
+    /// `[metrics] address`.
+    pub metrics: Option<SocketAddr>,
+    /// `[logs]`.
+    pub logs: Logs,
+    /// `[limits]`.
+    pub limits: Limits,
+    /// `[timeouts]`.
+    pub timeouts: Timeouts,
+}
+
+/// One `[[listen]]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Listen {
+    /// Where: an IPv6 address is IPv6 only.
+    pub address: SocketAddr,
+    /// Whether TLS is spoken.
+    pub tls: bool,
+    /// What may be spoken inside.
+    pub protocols: Protocols,
+    /// Networks whose connections must begin with a PROXY header; from all others one is refused.
+    pub proxy_protocol_from: Vec<IpNet>,
+}
+
+/// The protocols of a listener.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Protocols {
+    /// `http/1.1`.
+    pub http1: bool,
+    /// `h2` on a TLS listener, `h2c` (prior knowledge) on a clear one.
+    pub http2: bool,
+}
+
+/// Which TLS versions and suites are offered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TlsProfile {
+    /// TLS 1.3 only.
+    Modern,
+    /// TLS 1.2 (forward-secret AEAD suites) and 1.3.
+    Intermediate,
+}
+
+/// `[logs]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Logs {
+    /// Where logs are written; absent: the access log goes to standard output.
+    pub directory: Option<PathBuf>,
+    /// Whether access logs are written on this node.
+    pub access: bool,
+    /// Template of an access log's path below `directory`.
+    pub http: String,
+}
+
+/// `[limits]` of the node. `None` is "unlimited".
+#[derive(Clone, Debug, PartialEq)]
+pub struct Limits {
+    /// Client connections of the whole node ("auto": from the descriptor limit).
+    pub connections: usize,
+    /// Client connections per client (IPv6 by /64).
+    pub connections_per_client: Option<u32>,
+    /// TLS handshakes per client.
+    pub handshakes_per_client: Option<Rate>,
+    /// Bounds of a request head.
+    pub head: HeadLimits,
+    /// Bytes of an upstream's response head.
+    pub response_header_bytes: usize,
+    /// Bytes of a request body.
+    pub body_bytes: Option<u64>,
+    /// Concurrent HTTP/2 streams per connection.
+    pub streams_per_connection: u32,
+    /// Requests an account may have in flight: the default and the most.
+    pub in_flight: u32,
+}
+
+/// Bounds of a request head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HeadLimits {
+    /// Bytes of the whole head, request line included.
+    pub header_bytes: usize,
+    /// Header fields.
+    pub header_count: usize,
+    /// Bytes of the request target.
+    pub url_bytes: usize,
+}
+
+/// `[timeouts]` of the node.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Timeouts {
+    /// TLS handshake and PROXY header, from accept.
+    pub handshake: Duration,
+    /// A request head, from its first byte.
+    pub header: Duration,
+    /// A pause in a request body; ends when the answer's head is sent.
+    pub body_idle: Duration,
+    /// The least rate of a request body; ends when the answer's head is sent. `None`: none.
+    pub body_min_rate: Option<Rate>,
+    /// Connecting to an upstream.
+    pub connect: Duration,
+    /// From the request sent to the answer's head.
+    pub response_header: Duration,
+    /// A pause in an answer's body while the client is ready for more. Long: SSE and long polls.
+    pub response_idle: Duration,
+    /// A client (or upstream) that takes no bytes although there are some.
+    pub write_idle: Duration,
+    /// A kept client connection between requests.
+    pub idle: Duration,
+    /// A tunnel (WebSocket) without a byte in either direction.
+    pub tunnel_idle: Duration,
+    /// From the beginning of a drain to its end by force.
+    pub drain: Duration,
+    /// From `/ready` turning red to the drain's beginning.
+    pub drain_delay: Duration,
+}
+
+/// An account document, checked, the node's defaults filled in.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Document {
+    /// From the file's name.
+    pub name: AccountName,
+    /// `state`.
+    pub state: AccountState,
+    /// `tls_profile`.
+    pub tls_profile: TlsProfile,
+    /// `[limits]`.
+    pub limits: AccountLimits,
+    /// Timeouts in effect.
+    pub timeouts: Timeouts,
+    /// `[[certificate]]`: attached, first in order.
+    pub certificates: Vec<AttachedCertificate>,
+    /// `[[upstream]]`.
+    pub upstreams: Vec<Upstream>,
+    /// `[[site]]`.
+    pub sites: Vec<Site>,
+}
+
+/// `state` of an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AccountState {
+    /// Served.
+    Active,
+    /// A page of ours, 503.
+    Maintenance,
+}
+
+/// `[limits]` of an account.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AccountLimits {
+    /// Requests until their answer ends; more wait in the queue.
+    pub in_flight: u32,
+    /// Requests that may wait.
+    pub queue: u32,
+    /// How long they may wait.
+    pub queue_timeout: Duration,
+    /// WebSockets and other upgrades.
+    pub tunnels: u32,
+    /// Requests a period; `None`: unlimited.
+    pub rate: Option<Rate>,
+    /// Bytes of a request body; `None`: unlimited.
+    pub body_bytes: Option<u64>,
+}
+
+/// `[[certificate]]` of an account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AttachedCertificate {
+    /// The hosts (or wildcards) it is attached to.
+    pub names: Vec<crate::base::HostPattern>,
+    /// Chain and key, absolute.
+    pub file: PathBuf,
+}
+
+/// `[[upstream]]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Upstream {
+    /// `name`.
+    pub name: UpstreamName,
+    /// `address`.
+    pub address: UpstreamAddress,
+    /// `protocol`.
+    pub protocol: UpstreamProtocol,
+    /// `host`.
+    pub host: UpstreamHost,
+    /// For `https` addresses.
+    pub tls: Option<UpstreamTls>,
+    /// Connections over all workers, idle ones included: at least 1.
+    pub connections: u32,
+    /// How long an idle connection is kept.
+    pub keep_alive: Duration,
+}
+
+/// Where an upstream listens.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum UpstreamAddress {
+    /// An IP address and port.
+    Ip(SocketAddr),
+    /// A unix socket.
+    Unix(PathBuf),
+    /// A name to be resolved, and a port.
+    Name(Host, u16),
+}
+
+/// What is spoken to an upstream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum UpstreamProtocol {
+    /// HTTP/1.1.
+    Http1,
+    /// HTTP/2 with prior knowledge.
+    H2c,
+}
+
+/// Which `Host` an upstream sees.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum UpstreamHost {
+    /// The visitor's.
+    Visitor,
+    /// That of the upstream's own address.
+    Upstream,
+    /// This one.
+    Named(Host),
+}
+
+/// TLS towards an upstream.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct UpstreamTls {
+    /// The name sent and verified.
+    pub server_name: String,
+    /// Further roots, a PEM file; absent: the system's.
+    pub ca: Option<PathBuf>,
+    /// Whether the certificate is verified.
+    pub verify: bool,
+}
+
+/// `[[site]]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Site {
+    /// `name`.
+    pub name: SiteName,
+    /// `addresses`.
+    pub addresses: Vec<SiteAddress>,
+    /// What answers there.
+    pub action: SiteAction,
+    /// `force_https`.
+    pub force_https: bool,
+    /// `hsts`.
+    pub hsts: Option<Hsts>,
+    /// Whether other accounts may hold names under this site's wildcards.
+    pub lend: bool,
+    /// `log_format`.
+    pub log_format: LogFormat,
+}
+
+/// What answers at a site.
+#[derive(Clone, Debug, PartialEq)]
+pub enum SiteAction {
+    /// The upstream of this name.
+    Upstream(UpstreamName),
+    /// A redirect.
+    Redirect(Redirect),
+}
+
+/// `redirect`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Redirect {
+    /// Where to, without a slash at its end.
+    pub to: String,
+    /// 301, 302, 303, 307 or 308.
+    pub status: u16,
+    /// Whether the path and query are kept.
+    pub keep_path: bool,
+}
+
+/// `hsts` (RFC 6797).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hsts {
+    /// `max-age`.
+    pub max_age: Duration,
+    /// `includeSubDomains`.
+    pub include_subdomains: bool,
+    /// `preload`.
+    pub preload: bool,
+}
+
+/// `log_format`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// Apache's vhost-combined.
+    Standard,
+    /// The same with protocol and duration.
+    Advanced,
+}
+
+/// Bytes as a number, for settings that are compared with lengths.
+pub fn bytes(size: ByteSize) -> usize {
+    usize::try_from(size.0).unwrap_or(usize::MAX)
+}
+
+/// Whether an address is one of the networks.
+pub fn contains(networks: &[IpNet], ip: IpAddr) -> bool {
+    let ip = ip.to_canonical();
+    networks.iter().any(|network| network.contains(&ip))
+}
