@@ -4,8 +4,8 @@
 //! the top, the list is the life of a request; `tests/tidy.rs` keeps it so.
 
 // Who runs it.
-pub mod app;
 pub mod cli;
+pub mod app;
 
 // Who changes it while it runs.
 pub mod admin;
@@ -13,22 +13,22 @@ pub mod control;
 
 // A connection.
 pub mod listen;
-pub mod serve;
 pub mod tls;
+pub mod serve;
 
 // A request.
-pub mod account;
-pub mod answer;
-pub mod limit;
 pub mod proxy;
 pub mod route;
+pub mod account;
+pub mod limit;
+pub mod answer;
 pub mod upstream;
 
 // Bytes.
-pub mod message;
 pub mod net;
+pub mod message;
 
 // What everything rests on.
-pub mod base;
-pub mod config;
 pub mod telemetry;
+pub mod config;
+pub mod base;
