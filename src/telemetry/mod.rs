@@ -1,1 +1,23 @@
-//! Placeholder.
+//! What is told about the node: metrics, the accounts' access logs, the node's own log. Knows names, numbers
+//! and bytes; knows no account, no connection and no request beyond what it is handed.
+
+#![allow(dead_code)] // Signatures first; goes with the bodies.
+mod access_log;
+mod busiest;
+mod cell;
+mod family;
+mod metrics;
+mod node_log;
+mod process;
+mod repeat;
+mod shard;
+
+pub use access_log::{AccessLog, AccessLogFactory, LogProtocol, LogTally, LogWriter, Record};
+pub use busiest::{AccountSample, AccountSource};
+pub use metrics::{ChangeResult, DocumentCounts, Metrics};
+pub use node_log::NodeLog;
+pub use repeat::{Repeated, Sparse};
+pub use shard::{
+    ConnectionGauge, ConnectionProtocol, Done, HandshakeFailure, InFlight, Protocol, Shard, TlsVersion,
+    TunnelGauge, UpstreamGauge,
+};
