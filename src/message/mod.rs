@@ -1,1 +1,24 @@
-//! Placeholder.
+//! HTTP messages: one head interface for HTTP/1 and HTTP/2, strict by construction; body framing; what a proxy
+//! takes out of a head and writes into it. Pure: no socket, no clock, and nothing the network sends can panic.
+
+mod edits;
+mod fields;
+mod forwarding;
+mod framing;
+pub mod h1;
+pub mod h2;
+mod known;
+mod proxy_status;
+mod request;
+mod response;
+mod websocket;
+
+pub use edits::{Persistence, RequestEdits, ResponseEdits, Target};
+pub use fields::{Field, Fields};
+pub use forwarding::{Forwarding, Scheme, hops, push_authority, push_line, push_via};
+pub use framing::BodyLength;
+pub use known::{Known, KnownSet};
+pub use proxy_status::push_proxy_status;
+pub use request::{RequestHead, Upgrade, Version};
+pub use response::ResponseHead;
+pub use websocket::WebSocketKey;

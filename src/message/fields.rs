@@ -1,0 +1,245 @@
+//! Header fields in their order: ranges over the block they were read into for HTTP/1, the map of the h2 crate
+//! for HTTP/2, behind one interface. Finds and iterates; decides nothing.
+
+use super::known::{Known, KnownSet};
+use crate::base::Buffer;
+use http::HeaderMap;
+use http::header::HeaderValue;
+use std::cell::RefCell;
+use std::ops::Range;
+
+/// The fields of a head or of a trailer section, in order.
+#[derive(Debug, Default)]
+pub struct Fields {
+    source: Source,
+    present: KnownSet,
+}
+
+/// One field line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Field<'a> {
+    /// The name as it was spelt: a token.
+    pub name: &'a [u8],
+    /// The value without the whitespace around it: no CR, LF, NUL or other control but HTAB.
+    pub value: &'a [u8],
+    /// What the name means here.
+    pub known: Known,
+}
+
+impl Fields {
+    /// The fields of an HTTP/1 head that stands in `block`.
+    pub(super) fn in_block(block: Buffer, lines: Lines) -> Self {
+        let mut present = KnownSet::EMPTY;
+        lines.as_slice().iter().for_each(|line| present.insert(line.known));
+        Self { source: Source::Block { block, lines }, present }
+    }
+
+    /// The fields of an HTTP/2 head.
+    pub(super) fn in_map(map: HeaderMap) -> Self {
+        let mut present = KnownSet::EMPTY;
+        map.keys().for_each(|name| present.insert(Known::of(name.as_str().as_bytes())));
+        Self { source: Source::Map(map), present }
+    }
+
+    /// Every field line in order. Over HTTP/2, lines of one name stand together.
+    pub fn iter(&self) -> impl Iterator<Item = Field<'_>> {
+        match &self.source {
+            Source::Block { block, lines } => Iter::Block(block.filled(), lines.as_slice().iter()),
+            Source::Map(map) => Iter::Map(map.iter()),
+        }
+    }
+
+    /// Whether there is such a field. Cost: one instruction.
+    pub fn has(&self, known: Known) -> bool {
+        self.present.contains(known)
+    }
+
+    /// The value of the first such field.
+    pub fn first(&self, known: Known) -> Option<&[u8]> {
+        match &self.source {
+            _ if !self.has(known) => None,
+            Source::Map(map) if !known.as_str().is_empty() => {
+                map.get(known.as_str()).map(HeaderValue::as_bytes)
+            }
+            _ => self.iter().find(|field| field.known == known).map(|field| field.value),
+        }
+    }
+
+    /// The values of all such fields, in order.
+    pub fn all(&self, known: Known) -> impl Iterator<Item = &[u8]> {
+        // Asked for what is not there, it looks at nothing.
+        let looked_at = if self.has(known) { usize::MAX } else { 0 };
+        self.iter().take(looked_at).filter(move |field| field.known == known).map(|field| field.value)
+    }
+
+    /// The members of a comma-separated list (RFC 9110 §5.6.1) over all such fields, empty ones left out.
+    pub fn members(&self, known: Known) -> impl Iterator<Item = &[u8]> {
+        self.all(known)
+            .flat_map(|value| value.split(|b| *b == b','))
+            .map(trim)
+            .filter(|member| !member.is_empty())
+    }
+
+    /// Whether `token` is a member of the list, in any case.
+    pub fn has_token(&self, known: Known, token: &str) -> bool {
+        self.members(known).any(|member| member.eq_ignore_ascii_case(token.as_bytes()))
+    }
+
+    /// The value of the first field of this name, in any case: for names without a [`Known`] of their own.
+    pub fn find(&self, name: &str) -> Option<&[u8]> {
+        self.iter().find(|field| field.name.eq_ignore_ascii_case(name.as_bytes())).map(|field| field.value)
+    }
+
+    /// How many field lines there are.
+    pub fn len(&self) -> usize {
+        match &self.source {
+            Source::Block { lines, .. } => lines.as_slice().len(),
+            Source::Map(map) => map.len(),
+        }
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The block the lines stand in, start line included; empty for HTTP/2.
+    pub(super) fn block(&self) -> &[u8] {
+        match &self.source {
+            Source::Block { block, .. } => block.filled(),
+            Source::Map(_) => &[],
+        }
+    }
+
+    /// The lines of an HTTP/1 head, for the writer that copies runs of them.
+    pub(super) fn lines(&self) -> Option<&[Line]> {
+        match &self.source {
+            Source::Block { lines, .. } => Some(lines.as_slice()),
+            Source::Map(_) => None,
+        }
+    }
+}
+
+/// Where a field line stands in its block.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Line {
+    name: (u32, u32),
+    value: (u32, u32),
+    pub(super) known: Known,
+    /// Whether the line is written exactly `name: value CRLF`, so that it can be copied as it stands.
+    plain: bool,
+}
+
+impl Line {
+    /// A line of `block`, whose parts `name` and `value` are ranges of it.
+    pub(super) fn new(block: &[u8], name: Range<usize>, value: Range<usize>) -> Self {
+        let plain = block.get(name.end..value.start) == Some(b": ")
+            && block.get(value.end..value.end + 2) == Some(b"\r\n");
+        let known = Known::of(&block[name.clone()]);
+        Self { name: narrow(name), value: narrow(value), known, plain }
+    }
+
+    /// The line in its block.
+    pub(super) fn field<'a>(&self, block: &'a [u8]) -> Field<'a> {
+        Field { name: &block[wide(self.name)], value: &block[wide(self.value)], known: self.known }
+    }
+
+    /// The whole line with its CRLF, where it may be copied as it stands.
+    pub(super) fn as_written(&self) -> Option<Range<usize>> {
+        self.plain.then_some(self.name.0 as usize..self.value.1 as usize + 2)
+    }
+}
+
+/// The lines of one head, in memory that goes back to its thread when dropped.
+#[derive(Debug, Default)]
+pub(super) struct Lines(Vec<Line>);
+
+impl Lines {
+    /// No lines, with room for many from the thread's free list.
+    pub(super) fn new() -> Self {
+        Self(FREE.try_with(|free| free.borrow_mut().pop()).ok().flatten().unwrap_or_default())
+    }
+
+    pub(super) fn push(&mut self, line: Line) {
+        self.0.push(line);
+    }
+
+    fn as_slice(&self) -> &[Line] {
+        &self.0
+    }
+}
+
+impl Drop for Lines {
+    fn drop(&mut self) {
+        let mut lines = std::mem::take(&mut self.0);
+        if lines.capacity() == 0 || lines.capacity() > FREE_LINES {
+            return;
+        }
+        lines.clear();
+        // Dropped while its thread ends it finds no free list; the memory is simply freed.
+        let _ = FREE.try_with(|free| {
+            let mut free = free.borrow_mut();
+            if free.len() < FREE_LISTS {
+                free.push(lines);
+            }
+        });
+    }
+}
+
+#[derive(Debug)]
+enum Source {
+    Block { block: Buffer, lines: Lines },
+    Map(HeaderMap),
+}
+
+impl Default for Source {
+    fn default() -> Self {
+        Self::Block { block: Buffer::new(), lines: Lines::default() }
+    }
+}
+
+enum Iter<'a> {
+    Block(&'a [u8], std::slice::Iter<'a, Line>),
+    Map(http::header::Iter<'a, HeaderValue>),
+}
+
+impl<'a> Iterator for Iter<'a> {
+    type Item = Field<'a>;
+
+    fn next(&mut self) -> Option<Field<'a>> {
+        match self {
+            Self::Block(block, lines) => lines.next().map(|line| line.field(block)),
+            Self::Map(fields) => fields.next().map(|(name, value)| {
+                let name = name.as_str().as_bytes();
+                Field { name, value: trim(value.as_bytes()), known: Known::of(name) }
+            }),
+        }
+    }
+}
+
+/// Without the spaces and tabs around it (OWS, RFC 9110 §5.6.3).
+pub(super) fn trim(mut value: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = value {
+        value = rest;
+    }
+    value
+}
+
+fn narrow(range: Range<usize>) -> (u32, u32) {
+    // A block is bounded by the head limits, far below 4 GiB.
+    (range.start as u32, range.end as u32)
+}
+
+fn wide(range: (u32, u32)) -> Range<usize> {
+    range.0 as usize..range.1 as usize
+}
+
+/// Lists of lines a thread keeps: as many heads as are commonly alive at once on one worker.
+const FREE_LISTS: usize = 256;
+
+/// Lines a kept list may hold (under 4 KiB): more than common heads have.
+const FREE_LINES: usize = 192;
+
+thread_local! {
+    static FREE: RefCell<Vec<Vec<Line>>> = const { RefCell::new(Vec::new()) };
+}
