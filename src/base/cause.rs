@@ -17,6 +17,18 @@ pub enum Blame {
     Us,
 }
 
+impl Blame {
+    /// The word for it, as logs and metrics print it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Client => "client",
+            Self::Site => "site",
+            Self::Limit => "limit",
+            Self::Us => "us",
+        }
+    }
+}
+
 /// What a cause means for the request and its connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Verdict {

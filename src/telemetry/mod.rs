@@ -5,16 +5,19 @@
 mod access_log;
 mod busiest;
 mod cell;
+mod counters;
 mod family;
 mod metrics;
 mod node_log;
 mod process;
 mod repeat;
 mod shard;
+mod sum;
 
 pub use access_log::{AccessLog, AccessLogFactory, LogProtocol, LogTally, LogWriter, Record};
 pub use busiest::{AccountSample, AccountSource};
-pub use metrics::{ChangeResult, DocumentCounts, Metrics};
+pub use family::{FAMILIES, Family, Kind};
+pub use metrics::{ChangeResult, DocumentCounts, LogTallySource, Metrics};
 pub use node_log::NodeLog;
 pub use repeat::{Repeated, Sparse};
 pub use shard::{

@@ -17,11 +17,11 @@ impl NodeLog {
         Ok(Self {})
     }
 
-    /// Lines dropped so far because the writer was too far behind.
-    pub fn dropped(&self) -> u64 {
-        0
-    }
-
     /// Writes what is waiting, for at most `patience`; later events are written directly.
     pub fn finish(self, _patience: Duration) {}
+}
+
+/// Lines dropped so far because the writer was too far behind.
+pub(super) fn dropped() -> u64 {
+    0
 }

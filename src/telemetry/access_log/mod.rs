@@ -1,6 +1,7 @@
 //! The accounts' access logs: a worker formats a line into its own bounded ring, one thread writes the rings
 //! to files. A worker never waits for it: where a ring is full the line is dropped and counted.
 
+use super::metrics::LogTallySource;
 use super::shard::TlsVersion;
 use crate::base::{AccountName, Cause, ClientAddr, PeerAddr, RequestId};
 use crate::config::{LogFormat, Logs};
@@ -78,8 +79,8 @@ pub struct AccessLog {}
 /// What became of the lines, over all workers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LogTally {
-    /// Lines taken from workers.
-    pub accepted: u64,
+    /// Lines handed to the kernel.
+    pub written: u64,
     /// Lines dropped because a worker's ring was full.
     pub dropped: u64,
     /// Lines lost because their file could not be opened or written.
@@ -100,7 +101,7 @@ impl LogWriter {
     pub fn reload(&self, _logs: &Logs) {}
 
     /// What became of the lines so far; for [`Metrics::observe_access_log`](super::Metrics::observe_access_log).
-    pub fn tally(&self) -> Arc<dyn Fn() -> LogTally + Send + Sync> {
+    pub fn tally(&self) -> LogTallySource {
         Arc::new(LogTally::default)
     }
 

@@ -1,0 +1,181 @@
+//! The sum of all workers' counters, taken when somebody scrapes.
+
+use super::cell::TallySum;
+use super::counters::{Counters, HANDSHAKE_BOUNDS, OWN_BOUNDS, REQUEST_BOUNDS, STATUS_CLASSES};
+use super::family::{
+    CONNECTIONS, CONNECTIONS_OPEN, FAILURES, Family, HANDSHAKE_DURATION, HANDSHAKE_FAILURES, HANDSHAKES,
+    OWN_TIME, REQUEST_BODY_BYTES, REQUEST_DURATION, REQUESTS, REQUESTS_IN_FLIGHT, RESPONSE_BODY_BYTES,
+    TUNNELS, TUNNELS_OPEN, UPSTREAM_CONNECTIONS, UPSTREAM_CONNECTIONS_OPEN, UPSTREAM_REUSES, UPSTREAM_TIME,
+};
+use super::shard::{ConnectionProtocol, HandshakeFailure, Protocol, Shard, TlsVersion};
+use crate::base::Cause;
+use prometheus::core::{Collector, Desc};
+use prometheus::proto::{Metric, MetricFamily};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Knows every worker's counters. Clones share them. A worker that ended stays: its counts happened.
+#[derive(Clone)]
+pub(super) struct ShardCollector {
+    descs: Arc<[Desc]>,
+    shards: Arc<Mutex<Vec<Arc<Counters>>>>,
+}
+
+impl ShardCollector {
+    pub(super) fn new() -> prometheus::Result<Self> {
+        let descs = COLLECTED.iter().map(Family::desc).collect::<prometheus::Result<_>>()?;
+        Ok(Self { descs, shards: Arc::default() })
+    }
+
+    /// Counters for one more worker.
+    pub(super) fn shard(&self) -> Shard {
+        let shard = Shard::new();
+        self.shards.lock().unwrap_or_else(PoisonError::into_inner).push(shard.counters());
+        shard
+    }
+}
+
+impl Collector for ShardCollector {
+    fn desc(&self) -> Vec<&Desc> {
+        self.descs.iter().collect()
+    }
+
+    fn collect(&self) -> Vec<MetricFamily> {
+        let shards = self.shards.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let sum = Sum(&shards);
+        let mut families = Vec::with_capacity(COLLECTED.len());
+        sum.requests(&mut families);
+        sum.connections(&mut families);
+        sum.upstreams(&mut families);
+        families
+    }
+}
+
+struct Sum<'a>(&'a [Arc<Counters>]);
+
+impl Sum<'_> {
+    fn requests(&self, families: &mut Vec<MetricFamily>) {
+        let mut requests = Vec::new();
+        let mut in_flight = Vec::new();
+        let mut durations = Vec::new();
+        for protocol in Protocol::ALL {
+            let (of, label) = (protocol as usize, protocol.label());
+            for (class, status) in STATUS_CLASSES.iter().enumerate() {
+                let count = self.count(|c| c.by_protocol[of].requests[class].value());
+                requests.push(REQUESTS.series(&[label, status], count));
+            }
+            let open = self.open(|c| c.by_protocol[of].started.value(), |c| c.by_protocol[of].ended.value());
+            in_flight.push(REQUESTS_IN_FLIGHT.series(&[label], open));
+            let tally = self.tally(|c, sum| c.by_protocol[of].durations.add_to(sum));
+            durations.push(REQUEST_DURATION.histogram(&[label], &REQUEST_BOUNDS, &tally));
+        }
+        let own = OWN_TIME.histogram(&[], &OWN_BOUNDS, &self.tally(|c, sum| c.own.add_to(sum)));
+        let upstream = self.tally(|c, sum| c.upstream.add_to(sum));
+        let upstream = UPSTREAM_TIME.histogram(&[], &REQUEST_BOUNDS, &upstream);
+        families.extend([
+            REQUESTS.with(requests),
+            REQUESTS_IN_FLIGHT.with(in_flight),
+            REQUEST_DURATION.with(durations),
+            OWN_TIME.with(vec![own]),
+            UPSTREAM_TIME.with(vec![upstream]),
+            FAILURES.with(Cause::ALL.iter().map(|cause| self.failures(*cause)).collect()),
+            REQUEST_BODY_BYTES.with_one(self.count(|c| c.body_received.value())),
+            RESPONSE_BODY_BYTES.with_one(self.count(|c| c.body_sent.value())),
+            TUNNELS.with_one(self.count(|c| c.tunnels_opened.value())),
+            TUNNELS_OPEN.with_one(self.open(|c| c.tunnels_opened.value(), |c| c.tunnels_closed.value())),
+        ]);
+    }
+
+    fn failures(&self, cause: Cause) -> Metric {
+        let verdict = cause.verdict();
+        let count = self.count(|c| c.failures[cause as usize].value());
+        FAILURES.series(&[verdict.word, verdict.error, verdict.blame.word()], count)
+    }
+
+    fn connections(&self, families: &mut Vec<MetricFamily>) {
+        let mut connections = Vec::new();
+        let mut connections_open = Vec::new();
+        for (tls, label) in ["false", "true"].into_iter().enumerate() {
+            for protocol in ConnectionProtocol::ALL {
+                let (of, labels) = (protocol as usize, [protocol.label(), label]);
+                let count = self.count(|c| match protocol {
+                    ConnectionProtocol::None => c.connections[tls].silent.value(),
+                    _ => c.connections[tls].opened[of].value(),
+                });
+                connections.push(CONNECTIONS.series(&labels, count));
+                let open = self.open(
+                    |c| c.connections[tls].opened[of].value(),
+                    |c| c.connections[tls].closed[of].value(),
+                );
+                connections_open.push(CONNECTIONS_OPEN.series(&labels, open));
+            }
+        }
+        let mut handshakes = Vec::new();
+        for version in TlsVersion::ALL {
+            for (resumed, result) in ["full", "resumed"].into_iter().enumerate() {
+                let count = self.count(|c| c.handshakes[version as usize][resumed].value());
+                handshakes.push(HANDSHAKES.series(&[version.label(), result], count));
+            }
+        }
+        let failures = HandshakeFailure::ALL.map(|failure| {
+            let count = self.count(|c| c.handshake_failures[failure as usize].value());
+            HANDSHAKE_FAILURES.series(&[failure.word()], count)
+        });
+        let durations = self.tally(|c, sum| c.handshake_durations.add_to(sum));
+        families.extend([
+            CONNECTIONS.with(connections),
+            CONNECTIONS_OPEN.with(connections_open),
+            HANDSHAKES.with(handshakes),
+            HANDSHAKE_FAILURES.with(failures.into()),
+            HANDSHAKE_DURATION.with(vec![HANDSHAKE_DURATION.histogram(&[], &HANDSHAKE_BOUNDS, &durations)]),
+        ]);
+    }
+
+    fn upstreams(&self, families: &mut Vec<MetricFamily>) {
+        let opened = |c: &Counters| c.upstream_opened.value() + c.upstream_adopted.value();
+        families.extend([
+            UPSTREAM_CONNECTIONS.with_one(self.count(|c| c.upstream_opened.value())),
+            UPSTREAM_CONNECTIONS_OPEN.with_one(self.open(opened, |c| c.upstream_closed.value())),
+            UPSTREAM_REUSES.with_one(self.count(|c| c.upstream_reused.value())),
+        ]);
+    }
+
+    fn count(&self, of: impl Fn(&Counters) -> u64) -> f64 {
+        self.0.iter().map(|counters| of(counters)).sum::<u64>() as f64
+    }
+
+    /// How many were opened and not closed. The closings are read first: what opens meanwhile is open.
+    fn open(&self, opened: impl Fn(&Counters) -> u64, closed: impl Fn(&Counters) -> u64) -> f64 {
+        let open = self.0.iter().map(|counters| {
+            let closed = closed(counters);
+            opened(counters).saturating_sub(closed)
+        });
+        open.sum::<u64>() as f64
+    }
+
+    fn tally<const N: usize>(&self, add: impl Fn(&Counters, &mut TallySum<N>)) -> TallySum<N> {
+        let mut sum = TallySum::new();
+        self.0.iter().for_each(|counters| add(counters, &mut sum));
+        sum
+    }
+}
+
+const COLLECTED: [Family; 18] = [
+    REQUESTS,
+    REQUESTS_IN_FLIGHT,
+    REQUEST_DURATION,
+    OWN_TIME,
+    UPSTREAM_TIME,
+    FAILURES,
+    REQUEST_BODY_BYTES,
+    RESPONSE_BODY_BYTES,
+    TUNNELS,
+    TUNNELS_OPEN,
+    CONNECTIONS,
+    CONNECTIONS_OPEN,
+    HANDSHAKES,
+    HANDSHAKE_FAILURES,
+    HANDSHAKE_DURATION,
+    UPSTREAM_CONNECTIONS,
+    UPSTREAM_CONNECTIONS_OPEN,
+    UPSTREAM_REUSES,
+];
