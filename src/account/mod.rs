@@ -1,1 +1,83 @@
-//! Placeholder.
+//! The accounts as they are served: one [`Account`] each, which lives as long as the account does, and the
+//! [`Form`] its document was compiled to, which is swapped whole. Knows nothing of who holds which host (that is
+//! `route`) and reads no file.
+
+mod form;
+mod live;
+mod paths;
+mod pattern;
+mod site;
+#[cfg(test)]
+pub(crate) mod testing;
+
+pub use form::{DocumentHash, Form, Found};
+pub use live::Live;
+pub use pattern::{Claim, Pattern};
+pub use site::{Action, Redirect, Site};
+
+use crate::base::{AccountName, Drain, DrainSwitch};
+use crate::limit::Gate;
+use arc_swap::ArcSwap;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// An account while it exists: what outlives every change of its document.
+#[derive(Debug)]
+pub struct Account {
+    name: AccountName,
+    form: ArcSwap<Form>,
+    gate: Arc<Gate>,
+    live: Live,
+    switch: DrainSwitch,
+    drain: Drain,
+}
+
+impl Account {
+    /// The account `name`, served by `form`.
+    pub fn new(name: AccountName, form: Form) -> Arc<Self> {
+        let (switch, drain) = DrainSwitch::new();
+        let gate = Gate::new(&form.limits);
+        Arc::new(Self { name, form: ArcSwap::from_pointee(form), gate, live: Live::default(), switch, drain })
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &AccountName {
+        &self.name
+    }
+
+    /// The form in effect at this moment. A request takes it once and keeps it to its end.
+    pub fn form(&self) -> Arc<Form> {
+        self.form.load_full()
+    }
+
+    /// Its gate: every request passes it once.
+    pub fn gate(&self) -> &Arc<Gate> {
+        &self.gate
+    }
+
+    /// Its counters.
+    pub fn live(&self) -> &Live {
+        &self.live
+    }
+
+    /// What its tunnels and kept connections watch: begins when the account is deleted.
+    pub fn drain(&self) -> &Drain {
+        &self.drain
+    }
+
+    /// Serves `form` from now on and returns the one served until now. Upstreams that stay take over their
+    /// changed settings, those that are gone are retired. Called by the control thread alone.
+    pub fn publish(&self, form: Form) -> Arc<Form> {
+        self.gate.retune(&form.limits);
+        form.retune_upstreams();
+        let form = Arc::new(form);
+        let before = self.form.swap(form.clone());
+        before.retire_upstreams(&form);
+        before
+    }
+
+    /// Begins the account's drain: its document is gone. What still runs ends at `deadline`.
+    pub fn end(&self, deadline: Instant) {
+        self.switch.begin(deadline);
+    }
+}

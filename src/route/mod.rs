@@ -1,1 +1,9 @@
-//! Placeholder.
+//! Which account holds a host: the one table that all workers share, the rules by which accounts come to hold
+//! hosts, and the order in which a change becomes visible. Knows nothing of what answers at a host (that is the
+//! account's form) and keeps no file.
+
+#![allow(dead_code)] // Goes with the publication of changes.
+
+mod hosts;
+
+pub use hosts::{DefaultSite, Hosts, Matched, Resolution};

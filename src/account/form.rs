@@ -1,0 +1,317 @@
+//! The form of an account: its document compiled to what a request needs, immutable, swapped whole. Says which
+//! site answers a host and path; does not say who holds the host.
+
+use super::paths::{Paths, Readings};
+use super::{Claim, Pattern, Site};
+use crate::base::{Host, HostPattern, SiteName};
+use crate::config::{self, AccountLimits, AccountState, AttachedCertificate, Document, Timeouts, TlsProfile};
+use crate::upstream::Upstream;
+use foldhash::fast::RandomState;
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+use std::sync::Arc;
+
+/// A document, compiled. It covers exactly the hosts its account holds: what the document claims beyond that is
+/// *refused* here until the account comes to hold it.
+#[derive(Clone, Debug)]
+pub struct Form {
+    /// Whether the account is served.
+    pub state: AccountState,
+    /// Its TLS profile.
+    pub tls_profile: TlsProfile,
+    /// Its limits.
+    pub limits: AccountLimits,
+    /// Its timeouts.
+    pub timeouts: Timeouts,
+    /// Counts up with every change published on this node.
+    pub generation: u64,
+    /// The hash of the document's text.
+    pub hash: DocumentHash,
+    tables: Arc<Tables>,
+    refused: Option<Arc<Refused>>,
+}
+
+/// SHA-256 of a document's text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct DocumentHash(pub [u8; 32]);
+
+/// What an account says about a host and path.
+#[derive(Clone, Copy, Debug)]
+pub enum Found<'a> {
+    /// This site answers.
+    Site {
+        /// The site.
+        site: &'a Site,
+        /// The path of the address that matched, without a slash at its end; empty for a whole host.
+        prefix: &'a str,
+    },
+    /// The account has the host, but no site has the path; or the path means one site to some programs and
+    /// another to others.
+    NoPath,
+    /// The account does not have the host.
+    UnknownHost,
+}
+
+/// What every version of a form that differs only in what is refused shares.
+#[derive(Debug)]
+struct Tables {
+    sites: Box<[Site]>,
+    exact: HashMap<Arc<str>, Paths, RandomState>,
+    wildcards: HashMap<Arc<str>, Wildcard, RandomState>,
+    upstreams: Box<[Served]>,
+    certificates: Box<[AttachedCertificate]>,
+}
+
+#[derive(Debug)]
+struct Wildcard {
+    paths: Paths,
+    lend: bool,
+}
+
+/// An upstream with the settings this form wants it to have.
+#[derive(Debug)]
+struct Served {
+    upstream: Arc<Upstream>,
+    spec: config::Upstream,
+}
+
+/// What the document claims and the account does not hold.
+#[derive(Debug, Default)]
+struct Refused {
+    exact: HashSet<Arc<str>, RandomState>,
+    wildcards: HashSet<Arc<str>, RandomState>,
+}
+
+impl Form {
+    /// Compiles `document`, whose text has `hash`. Upstreams that `previous` has under the same name stay the
+    /// same, with their connections and counts; what changed in their settings takes effect when the form is
+    /// published. Nothing is refused yet. Cost: grows with the document.
+    pub fn compile(
+        document: &Document,
+        hash: DocumentHash,
+        generation: u64,
+        previous: Option<&Form>,
+    ) -> Self {
+        let upstreams: Box<[Served]> = document
+            .upstreams
+            .iter()
+            .map(|spec| {
+                let kept = previous.and_then(|form| form.upstream_named(&spec.name));
+                let new = || Upstream::new(document.name.clone(), spec.clone());
+                Served { upstream: kept.cloned().unwrap_or_else(new), spec: spec.clone() }
+            })
+            .collect();
+        Self {
+            state: document.state,
+            tls_profile: document.tls_profile,
+            limits: document.limits.clone(),
+            timeouts: document.timeouts.clone(),
+            generation,
+            hash,
+            tables: Arc::new(Tables::compile(document, upstreams)),
+            refused: None,
+        }
+    }
+
+    /// The form of an account that has no document any more: the same limits, nothing held.
+    #[must_use]
+    pub fn emptied(&self, generation: u64) -> Self {
+        Self { generation, tables: Arc::new(Tables::default()), refused: None, ..self.clone() }
+    }
+
+    /// The same form without the patterns that the account may not have. Cost: grows with them, not with the
+    /// form.
+    #[must_use]
+    pub fn refusing(&self, patterns: impl IntoIterator<Item = Pattern>) -> Self {
+        let mut refused = Refused::default();
+        for pattern in patterns {
+            match pattern {
+                Pattern::Exact(host) => refused.exact.insert(host),
+                Pattern::Wildcard(parent) => refused.wildcards.insert(parent),
+            };
+        }
+        let any = !refused.exact.is_empty() || !refused.wildcards.is_empty();
+        Self { refused: any.then(|| Arc::new(refused)), ..self.clone() }
+    }
+
+    /// What answers `host` and `path` (as received; a query is ignored). Exact host first, then the wildcards
+    /// that cover it, longest first; of each the longest path. Cost: a hash lookup for a host that is named
+    /// itself and not divided by paths.
+    pub fn find(&self, host: &Host, path: &[u8]) -> Found<'_> {
+        match self.covering(host).next() {
+            None => return Found::UnknownHost,
+            Some(paths) => {
+                if let Some(place) = paths.undivided() {
+                    return self.found("", place);
+                }
+            }
+        }
+        match Readings::of(path) {
+            Readings::Plain(path) => self.find_normal(host, path),
+            Readings::Both(strict, lenient) => {
+                let found = self.find_normal(host, &strict.bytes);
+                let same = found.place() == self.find_normal(host, &lenient.bytes).place();
+                if same { found } else { Found::NoPath }
+            }
+        }
+    }
+
+    fn find_normal(&self, host: &Host, path: &[u8]) -> Found<'_> {
+        let found = self.covering(host).find_map(|paths| paths.longest(path));
+        found.map_or(Found::NoPath, |(prefix, place)| self.found(prefix, place))
+    }
+
+    fn found<'a>(&'a self, prefix: &'a str, place: u32) -> Found<'a> {
+        self.site(place).map_or(Found::NoPath, |site| Found::Site { site, prefix })
+    }
+
+    /// Whether the account has `host` at all.
+    pub fn knows(&self, host: &Host) -> bool {
+        self.covering(host).next().is_some()
+    }
+
+    /// The tables of paths that have a say about `host`, the most specific first.
+    fn covering<'a, 'h>(&'a self, host: &'h Host) -> impl Iterator<Item = &'a Paths> + use<'a, 'h> {
+        let exact = self.tables.exact.get(host.as_str()).filter(|_| !self.refuses_exact(host.as_str()));
+        let parents = (!self.tables.wildcards.is_empty()).then(|| host.parents()).into_iter().flatten();
+        let wildcards = parents
+            .filter_map(|parent| self.tables.wildcards.get(parent).filter(|_| !self.refuses_wildcard(parent)))
+            .map(|wildcard| &wildcard.paths);
+        exact.into_iter().chain(wildcards)
+    }
+
+    fn refuses_exact(&self, host: &str) -> bool {
+        self.refused.as_ref().is_some_and(|refused| refused.exact.contains(host))
+    }
+
+    fn refuses_wildcard(&self, parent: &str) -> bool {
+        self.refused.as_ref().is_some_and(|refused| refused.wildcards.contains(parent))
+    }
+
+    /// The site of this name.
+    pub fn site_named(&self, name: &SiteName) -> Option<&Site> {
+        self.tables.sites.iter().find(|site| site.name == *name)
+    }
+
+    /// The site at this place of the document; see [`Site::place`].
+    pub fn site(&self, place: u32) -> Option<&Site> {
+        self.tables.sites.get(place as usize)
+    }
+
+    /// The sites, in the document's order.
+    pub fn sites(&self) -> &[Site] {
+        &self.tables.sites
+    }
+
+    /// The upstreams, in the document's order.
+    pub fn upstreams(&self) -> impl Iterator<Item = &Arc<Upstream>> {
+        self.tables.upstreams.iter().map(|served| &served.upstream)
+    }
+
+    /// The certificates attached by the document, in its order.
+    pub fn certificates(&self) -> &[AttachedCertificate] {
+        &self.tables.certificates
+    }
+
+    /// Every host and wildcard the document claims, refused ones included, in no particular order.
+    pub fn claims(&self) -> impl Iterator<Item = Claim> {
+        let exact =
+            self.tables.exact.keys().map(|host| Claim { pattern: Pattern::Exact(host.clone()), lend: false });
+        let wildcards = self.tables.wildcards.iter().map(|(parent, wildcard)| Claim {
+            pattern: Pattern::Wildcard(parent.clone()),
+            lend: wildcard.lend,
+        });
+        exact.chain(wildcards)
+    }
+
+    /// The patterns claimed and not held, in no particular order.
+    pub fn refused(&self) -> impl Iterator<Item = Pattern> {
+        self.refused.iter().flat_map(|refused| {
+            let exact = refused.exact.iter().cloned().map(Pattern::Exact);
+            exact.chain(refused.wildcards.iter().cloned().map(Pattern::Wildcard))
+        })
+    }
+
+    fn upstream_named(&self, name: &crate::base::UpstreamName) -> Option<&Arc<Upstream>> {
+        let served = self.tables.upstreams.iter().find(|served| served.spec.name == *name)?;
+        Some(&served.upstream)
+    }
+
+    /// Gives the upstreams the settings this form wants.
+    pub(super) fn retune_upstreams(&self) {
+        for served in &self.tables.upstreams {
+            if *served.upstream.spec() != served.spec {
+                served.upstream.retune(served.spec.clone());
+            }
+        }
+    }
+
+    /// Retires the upstreams that `next` has no more.
+    pub(super) fn retire_upstreams(&self, next: &Form) {
+        for served in &self.tables.upstreams {
+            if next.upstream_named(&served.spec.name).is_none() {
+                served.upstream.retire();
+            }
+        }
+    }
+}
+
+impl Found<'_> {
+    fn place(&self) -> Option<u32> {
+        match self {
+            Self::Site { site, .. } => Some(site.place),
+            Self::NoPath | Self::UnknownHost => None,
+        }
+    }
+}
+
+impl Tables {
+    fn compile(document: &Document, upstreams: Box<[Served]>) -> Self {
+        let shared: Vec<_> = upstreams.iter().map(|served| served.upstream.clone()).collect();
+        let mut tables = Self { upstreams, ..Self::default() };
+        let mut sites = Vec::with_capacity(document.sites.len());
+        for written in &document.sites {
+            let place = sites.len() as u32;
+            let Some(site) = Site::compile(written, place, &shared) else { continue };
+            sites.push(site);
+            for address in &written.addresses {
+                match &address.host {
+                    HostPattern::Exact(host) => {
+                        tables.exact.entry(host.as_str().into()).or_default().add(&address.path, place);
+                    }
+                    HostPattern::Wildcard(parent) => {
+                        let fresh = Wildcard { paths: Paths::default(), lend: true };
+                        let wildcard = tables.wildcards.entry(parent.as_str().into()).or_insert(fresh);
+                        wildcard.paths.add(&address.path, place);
+                        // A wildcard that several sites share is lent where all of them lend it.
+                        wildcard.lend &= written.lend;
+                    }
+                }
+            }
+        }
+        tables.sites = sites.into();
+        tables.certificates = document.certificates.clone().into();
+        tables
+    }
+}
+
+impl Default for Tables {
+    fn default() -> Self {
+        Self {
+            sites: Box::default(),
+            exact: HashMap::with_hasher(RandomState::default()),
+            wildcards: HashMap::with_hasher(RandomState::default()),
+            upstreams: Box::default(),
+            certificates: Box::default(),
+        }
+    }
+}
+
+impl fmt::Display for DocumentHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,118 @@
+//! A site, compiled: what answers there, with every header value that does not change written out beforehand.
+
+use crate::base::SiteName;
+use crate::config::{self, Hsts, LogFormat};
+use crate::upstream::Upstream;
+use http::HeaderValue;
+use std::sync::Arc;
+
+/// A site of an account.
+#[derive(Debug)]
+pub struct Site {
+    /// Its name.
+    pub name: SiteName,
+    /// What answers there.
+    pub action: Action,
+    /// Whether clear requests are sent to `https`, where the certificate allows it.
+    pub force_https: bool,
+    /// The value of `Strict-Transport-Security` for answers over TLS (RFC 6797 §6.1).
+    pub hsts: Option<HeaderValue>,
+    /// The format of its lines in the access log.
+    pub log_format: LogFormat,
+    /// Its place in the document, from 0: what [`Form::site`](super::Form::site) takes.
+    pub place: u32,
+}
+
+/// What answers at a site.
+#[derive(Debug)]
+pub enum Action {
+    /// An upstream of the account.
+    Forward(Arc<Upstream>),
+    /// A redirect.
+    Redirect(Redirect),
+}
+
+/// A redirect.
+#[derive(Debug)]
+pub struct Redirect {
+    /// The status of the answer: 301, 302, 303, 307 or 308.
+    pub status: u16,
+    to: Box<[u8]>,
+    keep_path: bool,
+}
+
+impl Site {
+    /// Compiles `site`, the `place`th of its account; `None` where it names an upstream that the account does
+    /// not have, which the check of a document excludes.
+    pub(super) fn compile(site: &config::Site, place: u32, upstreams: &[Arc<Upstream>]) -> Option<Self> {
+        let action = match &site.action {
+            config::SiteAction::Upstream(name) => {
+                Action::Forward(upstreams.iter().find(|upstream| upstream.spec().name == *name)?.clone())
+            }
+            config::SiteAction::Redirect(redirect) => Action::Redirect(Redirect::compile(redirect)),
+        };
+        Some(Self {
+            name: site.name.clone(),
+            action,
+            force_https: site.force_https,
+            hsts: site.hsts.as_ref().and_then(hsts_value),
+            log_format: site.log_format,
+            place,
+        })
+    }
+}
+
+impl Redirect {
+    fn compile(redirect: &config::Redirect) -> Self {
+        Self {
+            status: redirect.status,
+            to: redirect.to.trim_end_matches('/').as_bytes().into(),
+            keep_path: redirect.keep_path,
+        }
+    }
+
+    /// The value of `Location` for a request whose path and query are `target`: bytes that a request target may
+    /// hold, so a valid field value wherever the head was.
+    pub fn location(&self, target: &[u8]) -> Vec<u8> {
+        // `OPTIONS *` has no path to keep; and nothing may be appended to the authority itself.
+        let kept = if self.keep_path && target.first() == Some(&b'/') { target } else { b"" };
+        [&self.to, kept].concat()
+    }
+}
+
+fn hsts_value(hsts: &Hsts) -> Option<HeaderValue> {
+    let subdomains = if hsts.include_subdomains { "; includeSubDomains" } else { "" };
+    let preload = if hsts.preload { "; preload" } else { "" };
+    HeaderValue::try_from(format!("max-age={}{subdomains}{preload}", hsts.max_age.as_secs())).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn redirects_keep_path_and_query_or_do_not() {
+        let redirect = |to: &str, keep_path| {
+            Redirect::compile(&config::Redirect { to: to.into(), status: 301, keep_path })
+        };
+        let kept = redirect("https://www.alice.test/", true);
+        assert_eq!(kept.location(b"/a/b?c=d"), b"https://www.alice.test/a/b?c=d");
+        assert_eq!(kept.location(b"/"), b"https://www.alice.test/");
+        assert_eq!(kept.location(b"//evil.test"), b"https://www.alice.test//evil.test");
+        assert_eq!(kept.location(b"*"), b"https://www.alice.test");
+        assert_eq!(kept.location(b"@evil.test/"), b"https://www.alice.test");
+        let fixed = redirect("https://www.alice.test/new", false);
+        assert_eq!(fixed.location(b"/a?b"), b"https://www.alice.test/new");
+    }
+
+    #[test]
+    fn hsts_is_written_out_once() {
+        let hsts = |include_subdomains, preload| {
+            let max_age = Duration::from_secs(365 * 86_400);
+            hsts_value(&Hsts { max_age, include_subdomains, preload }).unwrap()
+        };
+        assert_eq!(hsts(false, false), "max-age=31536000");
+        assert_eq!(hsts(true, true), "max-age=31536000; includeSubDomains; preload");
+    }
+}

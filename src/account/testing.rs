@@ -1,0 +1,82 @@
+//! Documents for tests, without files.
+
+use super::{DocumentHash, Form};
+use crate::base::{AccountName, Host, SiteAddress, SiteName, UpstreamName};
+use crate::config::{
+    AccountLimits, AccountState, Document, LogFormat, Site, SiteAction, Timeouts, TlsProfile, Upstream,
+    UpstreamAddress, UpstreamHost, UpstreamProtocol,
+};
+use std::time::Duration;
+
+/// A document with one upstream `web`, and a site for each of `sites`: its name and addresses, of which the
+/// wildcards are lent when the name starts with `lent`.
+pub(crate) fn document(name: &str, sites: &[(&str, &[&str])]) -> Document {
+    Document {
+        name: AccountName::new(name).unwrap(),
+        state: AccountState::Active,
+        tls_profile: TlsProfile::Intermediate,
+        limits: AccountLimits {
+            in_flight: 10,
+            queue: 10,
+            queue_timeout: Duration::from_secs(1),
+            tunnels: 10,
+            rate: None,
+            body_bytes: None,
+        },
+        timeouts: timeouts(),
+        certificates: Vec::new(),
+        upstreams: vec![upstream("web")],
+        sites: sites.iter().map(|(name, addresses)| site(name, addresses)).collect(),
+    }
+}
+
+/// The form of such a document.
+pub(crate) fn form(name: &str, sites: &[(&str, &[&str])]) -> Form {
+    Form::compile(&document(name, sites), DocumentHash([0; 32]), 1, None)
+}
+
+pub(crate) fn host(text: &str) -> Host {
+    Host::parse(text.as_bytes()).unwrap()
+}
+
+pub(crate) fn upstream(name: &str) -> Upstream {
+    Upstream {
+        name: UpstreamName::new(name).unwrap(),
+        address: UpstreamAddress::Ip("[::1]:9".parse().unwrap()),
+        protocol: UpstreamProtocol::Http1,
+        host: UpstreamHost::Visitor,
+        tls: None,
+        connections: 4,
+        keep_alive: Duration::from_secs(4),
+    }
+}
+
+fn site(name: &str, addresses: &[&str]) -> Site {
+    Site {
+        name: SiteName::new(name).unwrap(),
+        addresses: addresses.iter().map(|address| SiteAddress::parse(address).unwrap()).collect(),
+        action: SiteAction::Upstream(UpstreamName::new("web").unwrap()),
+        force_https: false,
+        hsts: None,
+        lend: name.starts_with("lent"),
+        log_format: LogFormat::Advanced,
+    }
+}
+
+fn timeouts() -> Timeouts {
+    let long = Duration::from_secs(60);
+    Timeouts {
+        handshake: long,
+        header: long,
+        body_idle: long,
+        body_min_rate: None,
+        connect: long,
+        response_header: long,
+        response_idle: long,
+        write_idle: long,
+        idle: long,
+        tunnel_idle: long,
+        drain: long,
+        drain_delay: long,
+    }
+}
