@@ -36,6 +36,11 @@ impl Drain {
         self.deadline().is_some()
     }
 
+    /// The same as [`begun`](Self::begun), of an observer of its own.
+    pub async fn into_begun(mut self) -> Instant {
+        self.begun().await
+    }
+
     /// Returns the deadline once the drain begins; never returns if the switch is gone without it.
     pub async fn begun(&mut self) -> Instant {
         loop {

@@ -1,15 +1,19 @@
-//! Sockets with their unread bytes, TLS streams of both ends, timers: the only I/O of the data path. Knows no
-//! HTTP.
+//! Sockets with their unread bytes, TLS streams of both ends, timers: the only I/O of the data path. Knows of HTTP
+//! how bodies are framed and nothing else.
 
 mod async_io;
+mod body;
 mod connect;
+mod http1;
 mod reactor;
 mod socket;
 mod stream;
 pub mod timer;
 pub mod tls;
 
+pub use body::{BodyError, Piece, Sink, Source};
 pub use connect::{Endpoint, connect};
+pub use http1::{HoldsStream, Http1};
 pub use socket::{Moved, Socket};
 pub use stream::Stream;
 pub use timer::{Deadline, Elapsed, within};
