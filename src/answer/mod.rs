@@ -1,1 +1,86 @@
-//! Placeholder.
+//! Answers that Parvis itself gives: refusals with their page, redirects. Decides nothing and sends nothing: it
+//! turns a decision into a head and a short body.
+
+mod page;
+
+use crate::base::{Buffer, Refusal, RequestId};
+use crate::message::{BodyLength, ResponseHead, push_line, push_proxy_status};
+use std::borrow::Cow;
+
+/// An answer of our own: status, fields, a short body.
+#[derive(Debug)]
+pub struct Answer {
+    status: u16,
+    lines: Buffer,
+    body: Cow<'static, [u8]>,
+}
+
+impl Answer {
+    /// An answer with this status and nothing else.
+    pub fn new(status: u16) -> Self {
+        Self { status, lines: Buffer::new(), body: Cow::Borrowed(b"") }
+    }
+
+    /// The page for a refusal: what the visitor may read, with `Proxy-Status` (RFC 9209) for the rest.
+    pub fn refusal(refusal: &Refusal, id: RequestId) -> Self {
+        let status = refusal.cause.verdict().status;
+        let mut answer = Self::new(status)
+            .with("content-type", b"text/html; charset=utf-8")
+            .with("cache-control", b"no-store");
+        push_proxy_status(&mut answer.lines, refusal.cause);
+        if matches!(status, 429 | 503) {
+            answer = answer.with("retry-after", RETRY_AFTER_SECONDS);
+        }
+        answer.body = Cow::Owned(page::render(refusal.cause, id).into_bytes());
+        answer
+    }
+
+    /// A redirect to `location` (RFC 9110 §15.4).
+    pub fn redirect(status: u16, location: &[u8]) -> Self {
+        Self::new(status).with("location", location)
+    }
+
+    /// The same with one more field.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: &[u8]) -> Self {
+        push_line(&mut self.lines, name, value);
+        self
+    }
+
+    /// The head, to be sent with [`lines`](Self::lines).
+    pub fn head(&self) -> ResponseHead {
+        ResponseHead::new(self.status)
+    }
+
+    /// The status code.
+    pub fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// How the body is framed; for a `HEAD` there is none, and the length stands among the lines.
+    pub fn length(&mut self, head_only: bool) -> BodyLength {
+        if head_only {
+            push_line(&mut self.lines, "content-length", self.body.len().to_string().as_bytes());
+            return BodyLength::None;
+        }
+        BodyLength::Length(self.body.len() as u64)
+    }
+
+    /// The fields, each `name: value CRLF`.
+    pub fn lines(&self) -> &[u8] {
+        self.lines.filled()
+    }
+
+    /// The body.
+    pub fn body(&self) -> &[u8] {
+        &self.body
+    }
+}
+
+/// The reason phrase of a status (RFC 9110 §15); empty for one we do not know.
+fn reason(status: u16) -> &'static str {
+    http::StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason()).unwrap_or("")
+}
+
+/// When to come again after 429 or 503: soon, as nothing is known to be broken.
+const RETRY_AFTER_SECONDS: &[u8] = b"10";
