@@ -3,10 +3,12 @@
 
 mod exchange;
 mod lease;
+mod origin;
 mod pools;
 mod shared;
 
 pub use exchange::{Seat, seats};
 pub use lease::{Lease, Tunnel};
+pub use origin::Origin;
 pub use pools::{Patience, Pools, Want};
 pub use shared::{Counts, Upstream, UpstreamId};
