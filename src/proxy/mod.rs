@@ -1,1 +1,87 @@
-//! Placeholder.
+//! A request: the one function that every request of every version passes, and the steps it takes, in order.
+//!
+//! host → account → site · may this connection ask for it · the account admits · answers that need no upstream ·
+//! lease · head rewritten · forwarded · answer · record written
+
+mod client;
+mod connection;
+mod deliver;
+mod exchange;
+mod forward;
+mod place;
+mod record;
+mod worker;
+
+pub use client::{Client, Ending, Extra};
+pub use connection::{Connection, Secured};
+pub use record::refused_head;
+pub use worker::{Worker, random_seed};
+
+use crate::account::Action;
+use crate::answer::Answer;
+use crate::base::{Cause, Refusal, now};
+use crate::config::AccountState;
+use crate::limit::Admission;
+use crate::message::RequestHead;
+use crate::route::Matched;
+use record::Record;
+use std::time::Instant;
+
+/// Answers one request, and says what becomes of the visitor's connection (or stream). Every failure is told to
+/// the visitor, where that is still possible, by [`Answer::refusal`]; every request leaves a record.
+pub async fn request<C: Client>(connection: &Connection, head: &RequestHead, client: &mut C) -> Ending {
+    let mut record = Record::begin(connection, head);
+    let ending = match steps(connection, head, client, &mut record).await {
+        Ok(ending) => ending,
+        Err(refusal) => deliver::refusal(connection, head, client, &mut record, &refusal).await,
+    };
+    record.finish(connection, head);
+    ending
+}
+
+/// The life of a request, one line a step.
+async fn steps<C: Client>(
+    connection: &Connection,
+    head: &RequestHead,
+    client: &mut C,
+    record: &mut Record,
+) -> Result<Ending, Refusal> {
+    let place = place::find(connection, head, record)?;
+    place::check_connection(connection, head, &place)?;
+    let admission = admit(&place, client, record.begun()).await?;
+    if let Some(answer) = answer_without_upstream(connection, head, &place)? {
+        return deliver::answer(connection, head, client, record, answer, true).await;
+    }
+    forward::to_upstream(connection, head, client, record, &place, admission).await
+}
+
+/// The account lets the request in, at once or after a wait that ends when the visitor leaves.
+async fn admit<C: Client>(place: &Matched, client: &mut C, begun: Instant) -> Result<Admission, Refusal> {
+    let gate = place.account.gate();
+    match gate.try_admit(begun)? {
+        Some(admission) => Ok(admission),
+        None => deliver::unless_gone(client, gate.wait(now())).await,
+    }
+}
+
+/// What is answered here: maintenance, `force_https`, redirects.
+fn answer_without_upstream(
+    connection: &Connection,
+    head: &RequestHead,
+    place: &Matched,
+) -> Result<Option<Answer>, Refusal> {
+    if place.form.state == AccountState::Maintenance {
+        return Err(Cause::Maintenance.into());
+    }
+    let site = place.site();
+    if site.force_https && connection.tls.is_none() {
+        return Ok(Some(place::https_redirect(connection, head)));
+    }
+    Ok(match &site.action {
+        Action::Redirect(redirect) => {
+            let answer = Answer::redirect(redirect.status, &redirect.location(head.path_and_query()));
+            Some(place::with_hsts(connection, place, answer))
+        }
+        Action::Forward(_) => None,
+    })
+}

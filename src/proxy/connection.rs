@@ -1,0 +1,46 @@
+//! What is known of a connection before its first request, the same for every request on it.
+
+use super::worker::Worker;
+use crate::base::{AccountName, ClientAddr, Host, LocalAddr, PeerAddr};
+use crate::config::{Node, TlsProfile};
+use crate::telemetry::TlsVersion;
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// A visitor's connection.
+pub struct Connection {
+    /// The worker it lives on.
+    pub worker: Rc<Worker>,
+    /// Who opened it.
+    pub peer: PeerAddr,
+    /// The visitor.
+    pub client: ClientAddr,
+    /// Our address and port as the visitor sees them.
+    pub local: LocalAddr,
+    /// What TLS agreed on; `None` on a clear connection.
+    pub tls: Option<Rc<dyn Secured>>,
+    /// The node's settings when the connection began: what holds for requests that no account holds.
+    pub node: Arc<Node>,
+}
+
+/// What a TLS connection was opened for: enough to say which hosts it may ask for.
+pub trait Secured {
+    /// The protocol version.
+    fn version(&self) -> TlsVersion;
+
+    /// Whether a request for `host`, held by an account under a profile (`None`: by nobody), may be answered here:
+    /// the SNI ≠ Host rule (RFC 9110 §7.4).
+    fn may_serve(&self, host: &Host, holder: Option<(&AccountName, TlsProfile)>) -> bool;
+}
+
+impl Connection {
+    /// `https` or `http`.
+    pub fn scheme(&self) -> &'static str {
+        if self.tls.is_some() { "https" } else { "http" }
+    }
+
+    /// The port of the scheme, which a `Host` need not name.
+    pub fn default_port(&self) -> u16 {
+        if self.tls.is_some() { 443 } else { 80 }
+    }
+}

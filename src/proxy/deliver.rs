@@ -1,0 +1,86 @@
+//! Answers of our own on their way to the visitor, and waits that end when the visitor leaves.
+
+use super::client::{Client, Ending, Extra};
+use super::connection::Connection;
+use super::record::Record;
+use crate::answer::Answer;
+use crate::base::{Cause, Refusal, now};
+use crate::message::{RequestHead, push_line};
+use crate::net::Deadline;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::{Poll, ready};
+
+/// Sends `answer`. `keep` says whether the connection may serve another request afterwards.
+pub async fn answer<C: Client>(
+    connection: &Connection,
+    head: &RequestHead,
+    client: &mut C,
+    record: &mut Record,
+    answer: Answer,
+    keep: bool,
+) -> Result<Ending, Refusal> {
+    let mut answer = answer;
+    let length = answer.length(head.is_head());
+    let mut lines = crate::base::Buffer::new();
+    push_line(&mut lines, "date", &connection.worker.date(now()));
+    lines.extend(answer.lines());
+    client.refuse_body(keep);
+    client.begin(&answer.head(), length, &Extra::lines(lines.filled()));
+    record.answered(answer.status());
+    let mut left = if head.is_head() { &b""[..] } else { answer.body() };
+    let mut deadline = Deadline::new();
+    deadline.set(now() + connection.node.timeouts.write_idle);
+    let sent = poll_fn(|cx| {
+        while !left.is_empty() {
+            match client.poll_write(cx, left) {
+                Poll::Ready(Ok(count)) => left = &left[count..],
+                Poll::Ready(Err(_)) => return Poll::Ready(false),
+                Poll::Pending => return deadline.poll_expired(cx).map(|()| false),
+            }
+        }
+        match client.poll_finish(cx, None) {
+            Poll::Ready(finished) => Poll::Ready(finished.is_ok()),
+            Poll::Pending => deadline.poll_expired(cx).map(|()| false),
+        }
+    });
+    if sent.await {
+        record.sent(if head.is_head() { 0 } else { answer.body().len() as u64 });
+        Ok(Ending::Keep)
+    } else {
+        Err(Cause::ClientGone.into())
+    }
+}
+
+/// Tells the visitor of a failure: by its page where nothing was sent yet, by breaking off where something was.
+pub async fn refusal<C: Client>(
+    connection: &Connection,
+    head: &RequestHead,
+    client: &mut C,
+    record: &mut Record,
+    refusal: &Refusal,
+) -> Ending {
+    record.failed(refusal);
+    if client.has_begun() || refusal.cause == Cause::ClientGone {
+        return Ending::Abort;
+    }
+    let page = Answer::refusal(refusal, record.id());
+    let keep = refusal.cause.verdict().keep;
+    answer(connection, head, client, record, page, keep).await.unwrap_or(Ending::Abort)
+}
+
+/// `future`'s result, or `ClientGone` as soon as the visitor leaves.
+pub async fn unless_gone<C: Client, T>(
+    client: &mut C,
+    future: impl Future<Output = Result<T, Refusal>>,
+) -> Result<T, Refusal> {
+    let mut future = pin!(future);
+    poll_fn(|cx| {
+        if let Poll::Ready(done) = future.as_mut().poll(cx) {
+            return Poll::Ready(done);
+        }
+        ready!(client.poll_gone(cx));
+        Poll::Ready(Err(Cause::ClientGone.into()))
+    })
+    .await
+}

@@ -1,0 +1,435 @@
+//! The pump: moves one request to its upstream and the answer back, all four ends polled by one task, so that
+//! upload and answer overlap, early answers pass and a visitor that leaves is seen. Knows the order of a
+//! message's parts and the deadlines between them; knows no version of HTTP on the visitor's side.
+
+use super::client::{Client, Extra};
+use crate::base::{Cause, Refusal, now};
+use crate::config::Timeouts;
+use crate::message::h1;
+use crate::message::{BodyLength, Fields, Known, RequestHead, ResponseHead, WebSocketKey};
+use crate::net::{BodyError, Deadline, Piece, Sink, Source};
+use crate::upstream::Origin;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+/// One request under way between its two ends.
+pub struct Exchange<'a, C> {
+    client: &'a mut C,
+    origin: &'a mut Origin,
+    rules: Rules<'a>,
+    up: Up,
+    down: Down,
+    interims: usize,
+    /// Whether a 101 was passed: both directions are raw bytes.
+    tunnel: bool,
+    /// The status of the answer, once its head is there; 0 before.
+    status: u16,
+    deadline: &'a mut Deadline,
+    times: Times,
+}
+
+/// What the exchange is held to.
+pub struct Rules<'a> {
+    /// The request, for what the answer's framing depends on.
+    pub request: &'a RequestHead,
+    /// Deadlines.
+    pub timeouts: &'a Timeouts,
+    /// The most body bytes a request may have; `None`: any number.
+    pub body_bytes: Option<u64>,
+    /// Our WebSocket key, where the visitor's version has none.
+    pub key: Option<WebSocketKey>,
+    /// What the answer's head gets from us.
+    pub extra: Extra<'a>,
+}
+
+/// When things happened, for the record.
+#[derive(Clone, Copy, Debug)]
+pub struct Times {
+    /// The exchange began.
+    pub begun: Instant,
+    /// The last byte of the request was handed to the upstream's socket.
+    pub sent: Option<Instant>,
+    /// The answer's head was there.
+    pub answered: Option<Instant>,
+    /// The last movement of the request's body, and of the answer.
+    up: Instant,
+    down: Instant,
+}
+
+/// The request's way.
+enum Up {
+    /// Its head and body are on their way.
+    Body(Wait),
+    /// All of the body went; its end and trailers follow.
+    End(Option<Fields>),
+    /// It was sent whole.
+    Done,
+    /// The upstream takes no more of it; an answer may still come.
+    Abandoned,
+}
+
+/// The answer's way.
+enum Down {
+    /// Its head has not come yet.
+    Head,
+    /// Its body is on its way.
+    Body(Wait),
+    /// All of the body went; its end and trailers follow.
+    End(Option<Fields>),
+    /// It was sent whole.
+    Done,
+}
+
+/// Which end a body waits for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wait {
+    Sender,
+    Receiver,
+}
+
+/// How an exchange ended when nothing failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Request and answer went through whole.
+    Whole,
+    /// The answer is whole, but not all of the request was taken.
+    Early,
+    /// The protocols were switched: the exchange goes on as a tunnel.
+    Switched,
+    /// It was a tunnel and has ended.
+    Tunnelled,
+}
+
+impl<'a, C: Client> Exchange<'a, C> {
+    /// An exchange whose request head is already queued at `origin`.
+    pub fn new(
+        client: &'a mut C,
+        origin: &'a mut Origin,
+        rules: Rules<'a>,
+        deadline: &'a mut Deadline,
+    ) -> Self {
+        let begun = now();
+        let up = match rules.request.body() {
+            BodyLength::None => Up::End(None),
+            _ => Up::Body(Wait::Sender),
+        };
+        Self {
+            client,
+            origin,
+            rules,
+            up,
+            down: Down::Head,
+            interims: 0,
+            tunnel: false,
+            status: 0,
+            deadline,
+            times: Times { begun, sent: None, answered: None, up: begun, down: begun },
+        }
+    }
+
+    /// When things happened.
+    pub fn times(&self) -> Times {
+        self.times
+    }
+
+    /// The status of the answer; 0 while it has none.
+    pub fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// Moves what can be moved; ready at the end of the answer, or when something failed.
+    pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Outcome, Refusal>> {
+        let (mut moved_up, mut moved_down) = (false, false);
+        let mut turns = TURNS_PER_WAKE;
+        loop {
+            let was_tunnel = self.tunnel;
+            let up = self.poll_up(cx)?;
+            let down = self.poll_down(cx)?;
+            if !was_tunnel && self.tunnel {
+                return Poll::Ready(Ok(Outcome::Switched));
+            }
+            moved_up |= up;
+            moved_down |= down;
+            if let Some(outcome) = self.outcome() {
+                return Poll::Ready(Ok(outcome));
+            }
+            if !(up || down) {
+                break;
+            }
+            turns -= 1;
+            if turns == 0 {
+                // Other connections of this worker come first now.
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+        }
+        self.poll_waiting(cx, moved_up, moved_down)
+    }
+
+    fn outcome(&self) -> Option<Outcome> {
+        match (&self.down, &self.up, self.tunnel) {
+            (Down::Done, Up::Done | Up::Abandoned, true) => Some(Outcome::Tunnelled),
+            (Down::Done, Up::Done, false) => Some(Outcome::Whole),
+            (Down::Done, _, false) => Some(Outcome::Early),
+            _ => None,
+        }
+    }
+
+    /// One step of the request's way; whether anything moved.
+    fn poll_up(&mut self, cx: &mut Context<'_>) -> Result<bool, Refusal> {
+        match &mut self.up {
+            Up::Body(wait) => {
+                let piece = match self.client.poll_piece(cx) {
+                    Poll::Ready(piece) => piece.map_err(client_failed)?,
+                    Poll::Pending => {
+                        *wait = Wait::Sender;
+                        return Ok(false);
+                    }
+                };
+                let data = match piece {
+                    Piece::Data(data) => data,
+                    Piece::End(trailers) => {
+                        self.up = Up::End(trailers);
+                        return Ok(true);
+                    }
+                };
+                match self.origin.poll_write(cx, data) {
+                    Poll::Ready(Ok(count)) => {
+                        self.client.consume(count);
+                        self.check_body_bytes()?;
+                    }
+                    Poll::Ready(Err(_)) => self.up = Up::Abandoned,
+                    Poll::Pending => {
+                        *wait = Wait::Receiver;
+                        return Ok(false);
+                    }
+                }
+                Ok(true)
+            }
+            Up::End(trailers) => match self.origin.poll_finish(cx, trailers.as_ref()) {
+                Poll::Ready(Ok(())) => {
+                    self.up = Up::Done;
+                    Ok(true)
+                }
+                Poll::Ready(Err(_)) => {
+                    self.up = Up::Abandoned;
+                    Ok(true)
+                }
+                Poll::Pending => Ok(false),
+            },
+            Up::Done | Up::Abandoned => Ok(false),
+        }
+    }
+
+    fn check_body_bytes(&self) -> Result<(), Refusal> {
+        match self.rules.body_bytes {
+            Some(most) if !self.tunnel && self.origin.body_sent() > most => {
+                Err(Refusal::new(Cause::BodyTooLarge, format!("more than {most} bytes")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// One step of the answer's way; whether anything moved.
+    fn poll_down(&mut self, cx: &mut Context<'_>) -> Result<bool, Refusal> {
+        match &mut self.down {
+            Down::Head => match self.origin.poll_head(cx, self.rules.request) {
+                Poll::Ready(head) => self.on_head(&head?).map(|()| true),
+                Poll::Pending => Ok(false),
+            },
+            Down::Body(wait) => {
+                let piece = match self.origin.poll_piece(cx) {
+                    Poll::Ready(piece) => piece.map_err(answer_failed)?,
+                    Poll::Pending => {
+                        *wait = Wait::Sender;
+                        return Ok(false);
+                    }
+                };
+                match piece {
+                    Piece::Data(data) => match self.client.poll_write(cx, data) {
+                        Poll::Ready(count) => {
+                            let count = count.map_err(client_failed)?;
+                            self.origin.consume(count);
+                        }
+                        Poll::Pending => {
+                            *wait = Wait::Receiver;
+                            return Ok(false);
+                        }
+                    },
+                    Piece::End(trailers) => self.down = Down::End(trailers),
+                }
+                Ok(true)
+            }
+            Down::End(trailers) => match self.client.poll_finish(cx, trailers.as_ref()) {
+                Poll::Ready(done) => {
+                    done.map_err(client_failed)?;
+                    self.down = Down::Done;
+                    Ok(true)
+                }
+                Poll::Pending => Ok(false),
+            },
+            Down::Done => Ok(false),
+        }
+    }
+
+    /// A head came from the upstream: interim, a switch of protocols, or the answer's.
+    fn on_head(&mut self, head: &ResponseHead) -> Result<(), Refusal> {
+        if head.status() == 101 {
+            return self.on_switch(head);
+        }
+        if head.is_interim() {
+            self.interims += 1;
+            if self.interims > MOST_INTERIMS {
+                return Err(Refusal::new(Cause::InvalidAnswer, "more interim answers than any server sends"));
+            }
+            self.client.interim(head);
+            return Ok(());
+        }
+        self.status = head.status();
+        self.times.answered = Some(now());
+        let length = head.body(self.rules.request.method());
+        self.origin.begin_body(length);
+        self.client.begin(head, length, &self.rules.extra);
+        self.down = Down::Body(Wait::Sender);
+        Ok(())
+    }
+
+    /// 101 (RFC 9110 §7.8): only where it was asked for, and only to what was asked for.
+    fn on_switch(&mut self, head: &ResponseHead) -> Result<(), Refusal> {
+        let asked = self.rules.request.upgrade().map(|upgrade| upgrade.protocol);
+        let agreed = match (asked, head.upgraded_to()) {
+            (Some(asked), Some(given)) => given.eq_ignore_ascii_case(asked) && matches!(self.up, Up::Done),
+            _ => false,
+        };
+        let answered = self.rules.key.is_none_or(|key| {
+            head.fields().first(Known::SecWebSocketAccept).is_some_and(|accept| key.is_answered_by(accept))
+        });
+        if !agreed || !answered {
+            return Err(Refusal::new(
+                Cause::UpgradeFailed,
+                "101 without, or to something else than, what was asked",
+            ));
+        }
+        self.status = head.status();
+        self.times.answered = Some(now());
+        self.client.begin_tunnel(head, asked.unwrap_or_default(), &self.rules.extra);
+        self.origin.begin_tunnel();
+        self.tunnel = true;
+        self.up = Up::Body(Wait::Sender);
+        self.down = Down::Body(Wait::Sender);
+        Ok(())
+    }
+
+    /// Nothing moves: push out what is queued, look whether the visitor left, and see to the deadline.
+    fn poll_waiting(&mut self, cx: &mut Context<'_>, up: bool, down: bool) -> Poll<Result<Outcome, Refusal>> {
+        if let Poll::Ready(Err(_)) = self.origin.poll_flush(cx)
+            && !matches!(self.up, Up::Done)
+        {
+            self.up = Up::Abandoned;
+        }
+        if let Poll::Ready(flushed) = self.client.poll_flush(cx) {
+            flushed.map_err(client_failed)?;
+        }
+        let reads_client = matches!(self.up, Up::Body(Wait::Sender));
+        if !reads_client && !self.tunnel && self.client.poll_gone(cx).is_ready() {
+            return Poll::Ready(Err(Cause::ClientGone.into()));
+        }
+        if up || down {
+            let now = now();
+            if up {
+                self.times.up = now;
+            }
+            if down {
+                self.times.down = now;
+            }
+            if self.times.sent.is_none() && matches!(self.up, Up::Done) {
+                self.times.sent = Some(now);
+            }
+        }
+        let (since, limit, cause) = self.patience();
+        self.deadline.set(since + limit);
+        while self.deadline.poll_expired(cx).is_ready() {
+            if now() >= since + limit {
+                return Poll::Ready(Err(cause));
+            }
+            self.deadline.set(since + limit);
+        }
+        Poll::Pending
+    }
+
+    /// From when, how long, and whose fault it is when that passes.
+    fn patience(&self) -> (Instant, Duration, Refusal) {
+        let timeouts = self.rules.timeouts;
+        let times = &self.times;
+        if self.tunnel {
+            let silent = Refusal::new(Cause::ClientStalled, "tunnel idle");
+            return (times.up.max(times.down), timeouts.tunnel_idle, silent);
+        }
+        let (since, limit, cause) = match (&self.down, &self.up) {
+            (Down::Head, Up::Body(Wait::Sender)) => return self.body_patience(),
+            (Down::Head, Up::Body(Wait::Receiver) | Up::End(_)) => {
+                (times.up, timeouts.write_idle, Cause::UpstreamStalled)
+            }
+            (Down::Head, Up::Done | Up::Abandoned) => {
+                (times.up.max(times.down), timeouts.response_header, Cause::TimedOut)
+            }
+            (Down::Body(Wait::Sender), _) => (times.down, timeouts.response_idle, Cause::AnswerStalled),
+            (Down::Body(Wait::Receiver) | Down::End(_) | Down::Done, _) => {
+                (times.down, timeouts.write_idle, Cause::ClientStalled)
+            }
+        };
+        (since, limit, cause.into())
+    }
+
+    /// A request body must neither pause for long nor trickle.
+    fn body_patience(&self) -> (Instant, Duration, Refusal) {
+        let timeouts = self.rules.timeouts;
+        let pause = (self.times.up, timeouts.body_idle, Refusal::new(Cause::BodyTimeout, "the body stalled"));
+        let Some(rate) = timeouts.body_min_rate.filter(|rate| rate.count > 0) else {
+            return pause;
+        };
+        let earned = rate.period.mul_f64(self.origin.body_sent() as f64 / rate.count as f64);
+        // The least rate is asked of the whole body, after one pause's grace.
+        let trickle = timeouts.body_idle + earned.min(LONGEST_BODY);
+        if self.times.begun + trickle < pause.0 + pause.1 {
+            (
+                self.times.begun,
+                trickle,
+                Refusal::new(Cause::BodyTimeout, "the body came slower than the least rate"),
+            )
+        } else {
+            pause
+        }
+    }
+}
+
+/// The visitor's end failed while the request was read or the answer was sent.
+fn client_failed(error: BodyError) -> Refusal {
+    match error {
+        BodyError::Framing(h1::BodyError::Truncated) => {
+            Refusal::new(Cause::ClientGone, "left in the middle of the body")
+        }
+        BodyError::Framing(framing) => framing.of_client(),
+        BodyError::Refused(refusal) => refusal,
+        BodyError::Stream(error) if error.is_library() => Refusal::new(Cause::BadRequest, error.to_string()),
+        BodyError::Io(_) | BodyError::Stream(_) => Refusal::new(Cause::ClientGone, error.to_string()),
+    }
+}
+
+/// The upstream's end failed in the middle of the answer.
+fn answer_failed(error: BodyError) -> Refusal {
+    match error {
+        BodyError::Framing(framing) => framing.of_upstream(),
+        BodyError::Refused(refusal) => refusal,
+        BodyError::Io(_) | BodyError::Stream(_) => Refusal::new(Cause::AnswerIncomplete, error.to_string()),
+    }
+}
+
+/// Steps a connection may take before the others of its worker have their turn: some 16 buffers, 256 KiB.
+const TURNS_PER_WAKE: usize = 16;
+
+/// Interim answers passed for one request: 100, a few 103 and progress by 102; more is a flood.
+const MOST_INTERIMS: usize = 32;
+
+/// The longest time the least rate can earn: a day.
+const LONGEST_BODY: Duration = Duration::from_secs(86_400);

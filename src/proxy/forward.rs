@@ -1,0 +1,220 @@
+//! The way to an upstream and back: a lease, the head as the upstream shall see it, the exchange, and one more
+//! try where that is safe.
+
+use super::client::{Client, Ending, Extra};
+use super::connection::Connection;
+use super::deliver;
+use super::exchange::{Exchange, Outcome, Rules};
+use super::place;
+use super::record::Record;
+use crate::account::Action;
+use crate::base::{Authority, Buffer, Cause, Refusal, now};
+use crate::config::{self, UpstreamAddress, UpstreamHost};
+use crate::limit::{Admission, TunnelPlace};
+use crate::message::h1::write_request;
+use crate::message::{
+    BodyLength, Forwarding, Known, KnownSet, Persistence, RequestEdits, RequestHead, Scheme, Target, Version,
+    WebSocketKey, push_authority, push_line,
+};
+use crate::net::Deadline;
+use crate::route::Matched;
+use crate::upstream::{Lease, Origin, Patience, Upstream, Want};
+use std::future::poll_fn;
+use std::sync::Arc;
+
+/// Forwards the request to its site's upstream and the answer back.
+pub async fn to_upstream<C: Client>(
+    connection: &Connection,
+    head: &RequestHead,
+    client: &mut C,
+    record: &mut Record,
+    place: &Matched,
+    admission: Admission,
+) -> Result<Ending, Refusal> {
+    let Action::Forward(upstream) = &place.site().action else {
+        return Err(Refusal::new(Cause::Internal, "no upstream to forward to"));
+    };
+    if let (BodyLength::Length(bytes), Some(most)) = (head.body(), place.form.limits.body_bytes)
+        && bytes > most
+    {
+        return Err(Refusal::new(Cause::BodyTooLarge, format!("{bytes} bytes, at most {most} are taken")));
+    }
+    let tunnel = match head.upgrade() {
+        Some(_) => Some(place.account.gate().reserve_tunnel()?),
+        None => None,
+    };
+    let attempt = Attempt { connection, head, place, upstream };
+    // A request that cannot be repeated asks for a connection that has just proved to be alive.
+    let repeatable = head.is_idempotent() && head.body() == BodyLength::None && head.upgrade().is_none();
+    let want = if repeatable { Want::Any } else { Want::Fresh };
+    let lease = attempt.lease(client, want).await?;
+    let stale = lease.is_reused() && repeatable;
+    let mut guards = Guards { admission: Some(admission), tunnel };
+    match attempt.exchange(client, record, lease, &mut guards).await {
+        Err(failed) if stale && failed.untouched && failed.refusal.cause == Cause::Closed => {
+            // The upstream closed a kept connection just as this request went out: nobody read it.
+            let lease = attempt.lease(client, Want::Fresh).await?;
+            attempt.exchange(client, record, lease, &mut guards).await.map_err(|failed| failed.refusal)
+        }
+        result => result.map_err(|failed| failed.refusal),
+    }
+}
+
+/// What every attempt of one request has in common.
+struct Attempt<'a> {
+    connection: &'a Connection,
+    head: &'a RequestHead,
+    place: &'a Matched,
+    upstream: &'a Arc<Upstream>,
+}
+
+/// What a request holds of its account until it ends.
+struct Guards {
+    admission: Option<Admission>,
+    tunnel: Option<TunnelPlace>,
+}
+
+/// Why an attempt failed, and whether the upstream may have seen any of it.
+struct Failed {
+    refusal: Refusal,
+    untouched: bool,
+}
+
+impl Attempt<'_> {
+    async fn lease<C: Client>(&self, client: &mut C, want: Want) -> Result<Lease, Refusal> {
+        let now = now();
+        let patience = Patience {
+            queue: now + self.place.form.limits.queue_timeout,
+            connect: self.place.form.timeouts.connect,
+        };
+        let pools = &self.connection.worker.pools;
+        deliver::unless_gone(client, pools.lease(self.upstream, want, patience, now)).await
+    }
+
+    async fn exchange<C: Client>(
+        &self,
+        client: &mut C,
+        record: &mut Record,
+        lease: Lease,
+        guards: &mut Guards,
+    ) -> Result<Ending, Failed> {
+        let key = self.websocket_key();
+        let header_bytes = self.connection.node.limits.response_header_bytes;
+        let spec = lease.spec().clone();
+        let mut origin = Origin::new(lease, header_bytes);
+        self.write_head(origin.out(), &spec, key, record);
+        origin.begin_request(self.head.body());
+        let mut append = Buffer::new();
+        let hsts = place::hsts(self.connection, self.place);
+        if let Some(value) = hsts {
+            push_line(&mut append, "strict-transport-security", value);
+        }
+        let replaced =
+            if hsts.is_some() { KnownSet::of(&[Known::StrictTransportSecurity]) } else { KnownSet::EMPTY };
+        let rules = Rules {
+            request: self.head,
+            timeouts: &self.place.form.timeouts,
+            body_bytes: self.place.form.limits.body_bytes,
+            key,
+            extra: Extra { append: append.filled(), drop: replaced },
+        };
+        let mut deadline = Deadline::new();
+        let mut exchange = Exchange::new(client, &mut origin, rules, &mut deadline);
+        let mut result = poll_fn(|cx| exchange.poll(cx)).await;
+        let mut tunnel = None;
+        if matches!(result, Ok(Outcome::Switched)) {
+            // The tunnel leaves the requests in flight and counts among the tunnels.
+            tunnel = guards
+                .admission
+                .take()
+                .zip(guards.tunnel.take())
+                .map(|(admission, place)| admission.into_tunnel(place));
+            record.switched(self.connection);
+            result = poll_fn(|cx| exchange.poll(cx)).await;
+        }
+        let times = exchange.times();
+        let status = exchange.status();
+        drop(tunnel);
+        record.exchanged(status, times, origin.body_received(), origin.body_sent());
+        match result {
+            Ok(Outcome::Whole) => {
+                origin.finish(now());
+                Ok(Ending::Keep)
+            }
+            Ok(Outcome::Early | Outcome::Switched | Outcome::Tunnelled) => Ok(Ending::Close),
+            Err(refusal) => Err(Failed { refusal: self.blame(refusal), untouched: origin.is_untouched() }),
+        }
+    }
+
+    /// The refusal with the upstream's name, where it is the upstream's fault.
+    fn blame(&self, refusal: Refusal) -> Refusal {
+        if refusal.cause.verdict().blame != crate::base::Blame::Site {
+            return refusal;
+        }
+        let detail = format!("upstream {}: {}", self.upstream.spec().name, refusal.detail);
+        Refusal::new(refusal.cause, detail)
+    }
+
+    /// A WebSocket that came by HTTP/2 has no key; HTTP/1.1 needs one (RFC 8441 §5).
+    fn websocket_key(&self) -> Option<WebSocketKey> {
+        let websocket = self.head.upgrade().is_some_and(|upgrade| upgrade.is_websocket());
+        (websocket && self.head.version() == Version::Http2).then(|| self.connection.worker.websocket_key())
+    }
+
+    /// Writes the head as the upstream shall see it: one Host, hop-by-hop fields out, forwarding fields rebuilt.
+    fn write_head(
+        &self,
+        out: &mut Buffer,
+        spec: &config::Upstream,
+        key: Option<WebSocketKey>,
+        record: &Record,
+    ) {
+        let head = self.head;
+        let mut host = Buffer::new();
+        push_authority(&mut host, &host_for(spec, head.authority()));
+        let mut append = Buffer::new();
+        let connection = self.connection;
+        Forwarding {
+            client: connection.client,
+            scheme: if connection.tls.is_some() { Scheme::Https } else { Scheme::Http },
+            authority: head.authority(),
+            port: connection.local.0.port(),
+            prefix: None,
+            version: head.version(),
+            received: head.fields(),
+            id: record.id(),
+        }
+        .push(&mut append);
+        if let Some(key) = &key {
+            push_line(&mut append, "sec-websocket-key", key.as_bytes());
+        }
+        let edits = RequestEdits {
+            host: host.filled(),
+            target: Target { base: b"", path_and_query: head.path_and_query() },
+            body: head.body(),
+            persistence: match head.upgrade() {
+                Some(upgrade) => Persistence::Upgrade(upgrade.protocol),
+                None => Persistence::Implied,
+            },
+            expect_continue: head.expects_continue(),
+            drop: KnownSet::EMPTY,
+            append: append.filled(),
+        };
+        write_request(out, head, &edits);
+    }
+}
+
+/// Which host and port the upstream is asked for.
+fn host_for(spec: &config::Upstream, visitor: &Authority) -> Authority {
+    match &spec.host {
+        UpstreamHost::Visitor => visitor.clone(),
+        UpstreamHost::Named(host) => Authority { host: host.clone(), port: None },
+        UpstreamHost::Upstream => match &spec.address {
+            UpstreamAddress::Ip(address) => {
+                Authority { host: crate::base::Host::from_ip(address.ip()), port: Some(address.port()) }
+            }
+            UpstreamAddress::Name(host, port) => Authority { host: host.clone(), port: Some(*port) },
+            UpstreamAddress::Unix(_) => visitor.clone(),
+        },
+    }
+}

@@ -1,0 +1,190 @@
+//! What is remembered of a request for the access log and the metrics, from its head to its end.
+
+use super::connection::Connection;
+use super::exchange::Times;
+use crate::account::Account;
+use crate::base::{Cause, Refusal, RequestId, now};
+use crate::config::LogFormat;
+use crate::message::{Known, RequestHead, Version};
+use crate::telemetry::{self, Done, InFlight, LogProtocol, Protocol, TunnelGauge};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// One request's record.
+pub struct Record {
+    id: RequestId,
+    begun: Instant,
+    account: Option<Arc<Account>>,
+    format: LogFormat,
+    status: u16,
+    cause: Option<Cause>,
+    body_sent: u64,
+    body_received: u64,
+    upstream: Option<Duration>,
+    own: Option<Duration>,
+    tunnel: Option<TunnelGauge>,
+    switched: bool,
+    _in_flight: InFlight,
+}
+
+impl Record {
+    /// The request's head is there.
+    pub fn begin(connection: &Connection, head: &RequestHead) -> Self {
+        let worker = &connection.worker;
+        Self {
+            id: worker.request_id(),
+            begun: now(),
+            account: None,
+            format: LogFormat::Advanced,
+            status: 0,
+            cause: None,
+            body_sent: 0,
+            body_received: 0,
+            upstream: None,
+            own: None,
+            tunnel: None,
+            switched: false,
+            _in_flight: worker.metrics.in_flight(protocol(head)),
+        }
+    }
+
+    /// The request's id.
+    pub fn id(&self) -> RequestId {
+        self.id
+    }
+
+    /// When it began.
+    pub fn begun(&self) -> Instant {
+        self.begun
+    }
+
+    /// Whose request it is, and how its line is written.
+    pub fn found(&mut self, account: &Arc<Account>, format: LogFormat) {
+        self.belongs_to(account);
+        self.format = format;
+    }
+
+    /// Whose request it is.
+    pub fn belongs_to(&mut self, account: &Arc<Account>) {
+        self.account = Some(Arc::clone(account));
+    }
+
+    /// An answer of our own began.
+    pub fn answered(&mut self, status: u16) {
+        self.status = status;
+    }
+
+    /// Bytes of an answer of our own were sent.
+    pub fn sent(&mut self, bytes: u64) {
+        self.body_sent = bytes;
+    }
+
+    /// The request became a tunnel.
+    pub fn switched(&mut self, connection: &Connection) {
+        self.switched = true;
+        self.tunnel = Some(connection.worker.metrics.tunnel());
+    }
+
+    /// An exchange with an upstream ended, well or not.
+    pub fn exchanged(&mut self, status: u16, times: Times, body_sent: u64, body_received: u64) {
+        self.status = status;
+        self.body_sent = body_sent;
+        self.body_received = body_received;
+        if let (Some(sent), Some(answered)) = (times.sent, times.answered) {
+            let upstream = answered.saturating_duration_since(sent);
+            self.upstream = Some(upstream);
+            self.own = Some(times.begun.saturating_duration_since(self.begun));
+        }
+    }
+
+    /// The request failed.
+    pub fn failed(&mut self, refusal: &Refusal) {
+        self.cause = Some(refusal.cause);
+        if self.status == 0 {
+            self.status = refusal.cause.verdict().status;
+        }
+        tell(self.account.as_deref(), self.id, refusal);
+    }
+
+    /// Writes the record: counters and the account's log line.
+    pub fn finish(self, connection: &Connection, head: &RequestHead) {
+        let worker = &connection.worker;
+        let end = now();
+        let duration = end.saturating_duration_since(self.begun);
+        worker.metrics.request_done(&Done {
+            protocol: protocol(head),
+            status: self.status,
+            duration,
+            own: self.own,
+            upstream: self.upstream,
+            cause: self.cause,
+        });
+        worker.metrics.body_received(self.body_received);
+        worker.metrics.body_sent(self.body_sent);
+        if let Some(account) = &self.account {
+            account.live().answered(self.status, self.body_received, self.body_sent);
+        }
+        if !worker.access_log.is_on() {
+            return;
+        }
+        let secured = connection.tls.is_some();
+        worker.access_log.write(&telemetry::Record {
+            account: self.account.as_ref().map(|account| account.name()),
+            site_file: "http",
+            format: self.format,
+            host: Some(head.authority().host.as_str()),
+            client: connection.client,
+            peer: connection.peer,
+            completed: worker.clock.wall_at(end),
+            duration,
+            tls: connection.tls.as_ref().map(|tls| tls.version()),
+            protocol: match (self.switched, secured) {
+                (false, false) => LogProtocol::Http,
+                (false, true) => LogProtocol::Https,
+                (true, false) => LogProtocol::Ws,
+                (true, true) => LogProtocol::Wss,
+            },
+            method: head.method(),
+            target: head.path_and_query(),
+            version: match head.version() {
+                Version::Http10 => http::Version::HTTP_10,
+                Version::Http11 => http::Version::HTTP_11,
+                Version::Http2 => http::Version::HTTP_2,
+            },
+            status: self.status,
+            body_bytes: self.body_sent,
+            referer: head.fields().first(Known::Referer),
+            user_agent: head.fields().first(Known::UserAgent),
+            request_id: self.id,
+            cause: self.cause,
+        });
+    }
+}
+
+/// A head that never became a request: counted, told to the node's log, and given an id for its page.
+pub fn refused_head(connection: &Connection, refusal: &Refusal) -> RequestId {
+    let id = connection.worker.request_id();
+    connection.worker.metrics.failed(refusal.cause);
+    tell(None, id, refusal);
+    id
+}
+
+fn protocol(head: &RequestHead) -> Protocol {
+    match head.version() {
+        Version::Http2 => Protocol::Http2,
+        Version::Http10 | Version::Http11 => Protocol::Http1,
+    }
+}
+
+/// Tells the node's log, at the level of the cause's row. What visitors do wrong is told at `info` and below.
+fn tell(account: Option<&Account>, id: RequestId, refusal: &Refusal) {
+    let account = account.map_or("-", |account| account.name().as_str());
+    let verdict = refusal.cause.verdict();
+    let (word, detail) = (verdict.word, &*refusal.detail);
+    match verdict.level {
+        tracing::Level::ERROR => tracing::error!(account, %id, cause = word, detail, "request failed"),
+        tracing::Level::WARN => tracing::warn!(account, %id, cause = word, detail, "request failed"),
+        tracing::Level::INFO => tracing::info!(account, %id, cause = word, detail, "request refused"),
+        _ => tracing::debug!(account, %id, cause = word, detail, "request refused"),
+    }
+}
