@@ -7,7 +7,8 @@ use std::fmt;
 /// A growable window of bytes: `[filled]` between a read and a write position.
 ///
 /// An empty buffer that was never written holds no memory. The first write takes a block of [`BUFFER_BYTES`]
-/// from the thread's pool; a block that had to grow beyond that is freed instead of pooled.
+/// from the thread's pool, or of [`LARGE_BUFFER_BYTES`] where that much room is asked for; blocks of other sizes
+/// are freed instead of pooled.
 #[derive(Default)]
 pub struct Buffer {
     block: Vec<u8>,
@@ -150,33 +151,42 @@ impl fmt::Debug for Buffer {
 }
 
 fn take(least: usize) -> Vec<u8> {
-    if least > BUFFER_BYTES {
-        return vec![0; least];
-    }
-    POOL.try_with(|pool| pool.borrow_mut().pop()).ok().flatten().unwrap_or_else(|| vec![0; BUFFER_BYTES])
+    let size = if least <= BUFFER_BYTES { BUFFER_BYTES } else { least };
+    pooled(size, Vec::pop).flatten().unwrap_or_else(|| vec![0; size])
 }
 
 fn give_back(block: Vec<u8>) {
-    if block.len() != BUFFER_BYTES {
-        return;
-    }
-    // A buffer dropped while its thread ends finds no pool; its memory is simply freed.
-    let _ = POOL.try_with(|pool| {
-        let mut pool = pool.borrow_mut();
-        if pool.len() < POOL_BLOCKS {
-            pool.push(block);
+    pooled(block.len(), |blocks| {
+        if blocks.len() < POOL_BYTES / block.len() {
+            blocks.push(block);
         }
     });
+}
+
+/// Runs `with` on the thread's spare blocks of `size` bytes: `None` where that size is not kept. A buffer
+/// dropped while its thread ends finds no pool; its memory is simply freed.
+fn pooled<R>(size: usize, with: impl FnOnce(&mut Vec<Vec<u8>>) -> R) -> Option<R> {
+    let pool = match size {
+        BUFFER_BYTES => &POOL,
+        LARGE_BUFFER_BYTES => &LARGE_POOL,
+        _ => return None,
+    };
+    pool.try_with(|pool| with(&mut pool.borrow_mut())).ok()
 }
 
 /// Bytes of a pooled block: a full TLS record's plaintext, and room for nearly every head.
 pub const BUFFER_BYTES: usize = 16 * 1024;
 
-/// Blocks a thread keeps for the next user (4 MiB): enough for a burst, little enough to forget after one.
-const POOL_BLOCKS: usize = 256;
+/// Bytes of a large pooled block: a batch of TLS records, or of a body that arrives faster than block by block.
+pub const LARGE_BUFFER_BYTES: usize = 64 * 1024;
+
+/// Bytes of spare blocks that a thread keeps of each size: enough for a burst, little enough to forget after
+/// one.
+const POOL_BYTES: usize = 4 * 1024 * 1024;
 
 thread_local! {
     static POOL: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
+    static LARGE_POOL: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
 }
 
 #[cfg(test)]
@@ -191,6 +201,18 @@ mod tests {
         assert_eq!(buffer.capacity(), BUFFER_BYTES);
         buffer.release();
         assert_eq!((buffer.capacity(), buffer.len()), (0, 0));
+    }
+
+    #[test]
+    fn blocks_of_both_sizes_come_back_from_the_pool() {
+        for size in [BUFFER_BYTES, LARGE_BUFFER_BYTES] {
+            let mut buffer = Buffer::new();
+            buffer.spare(size)[0] = 7;
+            let block = buffer.spare(size).as_ptr();
+            buffer.release();
+            let mut next = Buffer::new();
+            assert_eq!((next.spare(size).as_ptr(), next.capacity()), (block, size));
+        }
     }
 
     #[test]

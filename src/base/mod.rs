@@ -11,7 +11,7 @@ mod id;
 mod quantity;
 
 pub use addr::{ClientAddr, ClientKey, LocalAddr, PeerAddr};
-pub use buffer::{BUFFER_BYTES, Buffer};
+pub use buffer::{BUFFER_BYTES, Buffer, LARGE_BUFFER_BYTES};
 pub use cause::{Blame, Cause, Refusal, Verdict};
 pub use clock::{Clock, now, wall};
 pub use drain::{Drain, DrainSwitch};

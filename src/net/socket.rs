@@ -138,6 +138,17 @@ impl Socket {
         })
     }
 
+    /// Sends all of `output` and gives its block back.
+    pub fn poll_send_all(&mut self, cx: &mut Context<'_>, output: &mut Buffer) -> Poll<io::Result<()>> {
+        // Each turn sends a byte at least.
+        while !output.is_empty() {
+            let count = ready!(self.poll_send(cx, &[IoSlice::new(output.filled())]))?;
+            output.consume(count);
+        }
+        output.release();
+        Poll::Ready(Ok(()))
+    }
+
     /// Runs `attempt` when the socket may have something to receive, until it does not block. For code that
     /// moves the bytes inside the kernel.
     pub fn poll_receive_with(

@@ -1,8 +1,9 @@
 //! A connection with its unread bytes: TCP or unix, clear or TLS, either end. Owns the order of input, sealed
 //! output and ends; what the bytes mean is for the caller.
 
+use super::tls::{Session, failed};
 use super::{Socket, within};
-use crate::base::{BUFFER_BYTES, Buffer};
+use crate::base::{BUFFER_BYTES, Buffer, LARGE_BUFFER_BYTES};
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::task::{Context, Poll, ready};
@@ -12,12 +13,31 @@ use std::time::Instant;
 pub struct Stream {
     socket: Socket,
     input: Buffer,
+    tls: Option<Box<Session>>,
+    ended: bool,
+    bulk: bool,
 }
 
 impl Stream {
     /// A clear stream over `socket`.
     pub fn new(socket: Socket) -> Self {
-        Self { socket, input: Buffer::new() }
+        Self { socket, input: Buffer::new(), tls: None, ended: false, bulk: false }
+    }
+
+    /// A stream whose handshake is complete; `input` is what came with its end.
+    pub(super) fn secured(socket: Socket, input: Buffer, session: Box<Session>) -> Self {
+        Self { tls: Some(session), input, ..Self::new(socket) }
+    }
+
+    /// The socket and what was received and not consumed, to begin with something else on it.
+    pub(super) fn into_parts(self) -> (Socket, Buffer) {
+        (self.socket, self.input)
+    }
+
+    /// Everything the stream holds.
+    #[cfg(test)]
+    pub(super) fn parts(&mut self) -> (&mut Socket, &mut Buffer, Option<&mut Session>) {
+        (&mut self.socket, &mut self.input, self.tls.as_deref_mut())
     }
 
     /// Two connected clear streams, for tests and loopbacks: what one writes the other reads.
@@ -37,41 +57,105 @@ impl Stream {
     }
 
     /// Waits until a fill would find something (bytes or an end), and holds no buffer meanwhile: what an idle
-    /// connection waits on. Says nothing about bytes that are in [`input`](Self::input) already.
+    /// connection waits on. Says nothing about bytes that are in [`input`](Self::input) already. On TLS what
+    /// is found may turn out to be no more than the protocol's own messages.
     pub fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.input.is_empty() {
             self.input.release();
+        }
+        if self.tls.as_ref().is_some_and(|session| session.peer_closed()) {
+            return Poll::Ready(Ok(()));
         }
         self.socket.poll_readable(cx)
     }
 
     /// Receives once into [`input`](Self::input); how many bytes, 0 at the end (FIN, close_notify). At least
-    /// [`BUFFER_BYTES`] of room are offered when the input is empty; the caller bounds how much it lets pile
-    /// up. While there is nothing to receive, an empty input holds no buffer.
+    /// [`BUFFER_BYTES`] of room are offered when the input is empty, and up to [`LARGE_BUFFER_BYTES`] where the
+    /// last fill took all of it; the caller bounds how much it lets pile up. While there is nothing to receive,
+    /// an empty input holds no buffer.
+    ///
+    /// # Errors
+    /// The kernel's; on TLS also [`io::ErrorKind::InvalidData`] with the [`rustls::Error`] inside, after the
+    /// alert that tells the peer.
     pub fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        let room = if self.input.is_empty() { BUFFER_BYTES } else { LEAST_ROOM };
-        self.socket.poll_receive(cx, &mut self.input, room)
+        if self.tls.is_some() {
+            return self.poll_fill_tls(cx);
+        }
+        let room = match (self.input.is_empty(), self.bulk) {
+            (true, false) => BUFFER_BYTES,
+            (true, true) => LARGE_BUFFER_BYTES,
+            (false, _) => LEAST_ROOM,
+        };
+        let count = ready!(self.socket.poll_receive(cx, &mut self.input, room))?;
+        self.bulk = self.input.len() == self.input.capacity();
+        self.ended = count == 0;
+        Poll::Ready(Ok(count))
+    }
+
+    fn poll_fill_tls(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let Self { socket, input, tls: Some(session), ended, bulk } = self else {
+            return Poll::Ready(Ok(0));
+        };
+        let before = input.len();
+        // Records in a row that hold no byte for us are bounded by rustls, and turns by the reactor's budget.
+        loop {
+            let opened = session.open(input);
+            // Answers of the protocol's own: sent as far as that goes without waiting, the rest by a flush.
+            // If the peer takes no more, that is told when something is written.
+            let _ = socket.poll_send_all(cx, session.sealed());
+            opened.map_err(failed)?;
+            if input.len() > before {
+                return Poll::Ready(Ok(input.len() - before));
+            }
+            if *ended || session.peer_closed() {
+                *ended = true;
+                return Poll::Ready(Ok(0));
+            }
+            if input.is_empty() {
+                input.release();
+            }
+            let room = session.room(*bulk)?;
+            let received = session.received();
+            *ended = ready!(socket.poll_receive(cx, received, room))? == 0;
+            *bulk = received.len() == received.capacity();
+        }
     }
 
     /// After [`poll_fill`](Self::poll_fill) gave 0: whether the peer said that this is the end. A FIN on a
     /// clear stream, close_notify on TLS; a FIN without close_notify is a truncation (RFC 8446 §6.1).
     pub fn ended_cleanly(&self) -> bool {
-        true
+        self.ended && self.tls.as_ref().is_none_or(|session| session.peer_closed())
     }
 
-    /// Sends what fits of `slices`, at least one byte, or waits. TLS: sealed bytes may wait for
-    /// [`poll_flush`](Self::poll_flush).
+    /// Sends what fits of `slices`, at least one byte, or waits. TLS: up to 64 KiB are sealed at once, and what
+    /// the kernel does not take of them waits for [`poll_flush`](Self::poll_flush) or the next write, which
+    /// takes nothing before that has left.
     pub fn poll_write(&mut self, cx: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
-        self.socket.poll_send(cx, slices)
+        let Some(session) = &mut self.tls else { return self.socket.poll_send(cx, slices) };
+        ready!(self.socket.poll_send_all(cx, session.sealed()))?;
+        if session.closed() {
+            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+        }
+        let sealed = session.seal(slices).map_err(failed)?;
+        match self.socket.poll_send_all(cx, session.sealed()) {
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+            Poll::Ready(Ok(())) | Poll::Pending => Poll::Ready(Ok(sealed)),
+        }
     }
 
     /// Sends what a write left behind. Clear streams leave nothing.
-    pub fn poll_flush(&mut self, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
+    pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.tls {
+            Some(session) => self.socket.poll_send_all(cx, session.sealed()),
+            None => Poll::Ready(Ok(())),
+        }
     }
 
     /// Ends our direction: close_notify and FIN.
     pub fn poll_close_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if let Some(session) = self.tls.as_mut().filter(|session| !session.closed()) {
+            session.close().map_err(failed)?;
+        }
         ready!(self.poll_flush(cx))?;
         Poll::Ready(self.socket.end_sending())
     }
@@ -103,13 +187,15 @@ impl Stream {
 
     /// Whether TLS is spoken.
     pub fn is_tls(&self) -> bool {
-        false
+        self.tls.is_some()
     }
 
     /// Whether nothing was received since the last fill, not even an end: what a kept connection must be
     /// before it is used again. One syscall.
     pub fn is_quiet(&mut self) -> bool {
-        self.input.is_empty() && self.socket.is_quiet()
+        let sealed =
+            self.tls.as_mut().is_some_and(|session| session.peer_closed() || !session.received().is_empty());
+        self.input.is_empty() && !sealed && self.socket.is_quiet()
     }
 
     /// Closes with a reset, so that the peer sees a broken connection and no clean end. A unix socket knows no
