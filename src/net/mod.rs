@@ -16,4 +16,4 @@ pub use connect::{Endpoint, connect};
 pub use http1::{HoldsStream, Http1};
 pub use socket::{Moved, Socket};
 pub use stream::Stream;
-pub use timer::{Deadline, Elapsed, within};
+pub use timer::{Deadline, Elapsed, until, within};
