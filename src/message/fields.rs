@@ -4,7 +4,7 @@
 use super::known::{Known, KnownSet};
 use crate::base::Buffer;
 use http::HeaderMap;
-use http::header::HeaderValue;
+use http::header::{HeaderName, HeaderValue};
 use std::cell::RefCell;
 use std::ops::Range;
 
@@ -111,6 +111,20 @@ impl Fields {
         }
     }
 
+    /// The map of an HTTP/2 head, for the writer that clones out of it.
+    pub(super) fn map(&self) -> Option<&HeaderMap> {
+        match &self.source {
+            Source::Block { .. } => None,
+            Source::Map(map) => Some(map),
+        }
+    }
+
+    /// A line of that map.
+    pub(super) fn field_of<'a>(name: &'a HeaderName, value: &'a HeaderValue) -> Field<'a> {
+        let name = name.as_str().as_bytes();
+        Field { name, value: trim(value.as_bytes()), known: Known::of(name) }
+    }
+
     /// The lines of an HTTP/1 head, for the writer that copies runs of them.
     pub(super) fn lines(&self) -> Option<&[Line]> {
         match &self.source {
@@ -164,6 +178,14 @@ impl Lines {
         self.0.push(line);
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub(super) fn retain(&mut self, keep: impl FnMut(&Line) -> bool) {
+        self.0.retain(keep);
+    }
+
     fn as_slice(&self) -> &[Line] {
         &self.0
     }
@@ -209,10 +231,7 @@ impl<'a> Iterator for Iter<'a> {
     fn next(&mut self) -> Option<Field<'a>> {
         match self {
             Self::Block(block, lines) => lines.next().map(|line| line.field(block)),
-            Self::Map(fields) => fields.next().map(|(name, value)| {
-                let name = name.as_str().as_bytes();
-                Field { name, value: trim(value.as_bytes()), known: Known::of(name) }
-            }),
+            Self::Map(fields) => fields.next().map(|(name, value)| Fields::field_of(name, value)),
         }
     }
 }

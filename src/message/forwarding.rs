@@ -1,17 +1,9 @@
 //! The fields that tell an upstream who asked, for what and by which way. All are rebuilt from what we know;
 //! only `Via` continues what was received.
 
-use super::{Fields, Version};
+use super::text::{AddressText, Decimal, push_authority, push_line, push_parts};
+use super::{Fields, Known, Scheme, Version};
 use crate::base::{Authority, Buffer, ClientAddr, RequestId};
-
-/// What the visitor typed in front of `://`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Scheme {
-    /// Clear.
-    Http,
-    /// Over TLS, ours or a believed peer's.
-    Https,
-}
 
 /// What a request's forwarding fields are made of.
 #[derive(Clone, Copy, Debug)]
@@ -37,28 +29,67 @@ pub struct Forwarding<'a> {
 impl Forwarding<'_> {
     /// Appends `X-Forwarded-For`, `-Proto`, `-Host`, `-Port`, `-Prefix`, `X-Real-IP`, `Forwarded` (RFC 7239),
     /// `Via` and `X-Request-ID`.
-    pub fn push(&self, _out: &mut Buffer) {
-        todo!()
+    pub fn push(&self, out: &mut Buffer) {
+        let address = AddressText::new(self.client.ip());
+        let scheme = self.scheme.as_str();
+        push_line(out, "X-Forwarded-For", address.as_bytes());
+        push_line(out, "X-Forwarded-Proto", scheme.as_bytes());
+        push_parts(out, &[b"X-Forwarded-Host: "]);
+        push_authority(out, self.authority);
+        push_parts(out, &[b"\r\nX-Forwarded-Port: ", Decimal::new(u64::from(self.port)).as_bytes(), b"\r\n"]);
+        if let Some(prefix) = self.prefix {
+            push_line(out, "X-Forwarded-Prefix", prefix.as_bytes());
+        }
+        push_line(out, "X-Real-IP", address.as_bytes());
+        self.push_forwarded(out, &address);
+        push_via(out, self.received, self.version);
+        push_line(out, "X-Request-ID", self.id.as_bytes());
+    }
+
+    /// Colons and brackets ask for quotes (RFC 7239 §4, §6).
+    fn push_forwarded(&self, out: &mut Buffer, address: &AddressText) {
+        push_parts(out, &[b"Forwarded: for="]);
+        if self.client.ip().is_ipv6() {
+            push_parts(out, &[b"\"[", address.as_bytes(), b"]\""]);
+        } else {
+            push_parts(out, &[address.as_bytes()]);
+        }
+        push_parts(out, &[b";host="]);
+        let quote: &[u8] =
+            if self.authority.port.is_some() || self.authority.host.as_bytes().starts_with(b"[") {
+                b"\""
+            } else {
+                b""
+            };
+        push_parts(out, &[quote]);
+        push_authority(out, self.authority);
+        push_parts(out, &[quote, b";proto=", self.scheme.as_str().as_bytes(), b"\r\n"]);
     }
 }
 
 /// Appends a `Via` line: what `received` holds, then this hop (RFC 9110 §7.6.3). `version` is the one the
 /// message came by.
-pub fn push_via(_out: &mut Buffer, _received: &Fields, _version: Version) {
-    todo!()
+pub fn push_via(out: &mut Buffer, received: &Fields, version: Version) {
+    out.extend(b"Via: ");
+    for hops in received.all(Known::Via).filter(|hops| !hops.is_empty()) {
+        push_parts(out, &[hops, b", "]);
+    }
+    let version: &[u8] = match version {
+        Version::Http10 => b"1.0 ",
+        Version::Http11 => b"1.1 ",
+        Version::Http2 => b"2.0 ",
+    };
+    push_parts(out, &[version, PSEUDONYM, b"\r\n"]);
 }
 
 /// How many hops named as we are a message has passed already, by its `Via`.
-pub fn hops(_fields: &Fields) -> usize {
-    todo!()
+pub fn hops(fields: &Fields) -> usize {
+    let received_by = |member: &[u8]| {
+        let mut words = member.split(|b| matches!(b, b' ' | b'\t')).filter(|word| !word.is_empty());
+        words.nth(1).is_some_and(|name| name.eq_ignore_ascii_case(PSEUDONYM))
+    };
+    fields.members(Known::Via).filter(|member| received_by(member)).count()
 }
 
-/// Appends `host[:port]`.
-pub fn push_authority(_out: &mut Buffer, _authority: &Authority) {
-    todo!()
-}
-
-/// Appends `name: value CRLF`. Whatever could break the line apart comes out as a space.
-pub fn push_line(_out: &mut Buffer, _name: &str, _value: &[u8]) {
-    todo!()
-}
+/// What we are called in `Via`: the same on every node, as nobody outside needs to know which.
+const PSEUDONYM: &[u8] = b"parvis";

@@ -1,13 +1,15 @@
 //! The key that an HTTP/1 WebSocket handshake needs and HTTP/2 leaves out (RFC 6455 §4, RFC 8441 §5).
 
+use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
+
 /// A `Sec-WebSocket-Key` of our own, for a WebSocket that came by HTTP/2 and goes on by HTTP/1.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WebSocketKey([u8; 24]);
 
 impl WebSocketKey {
     /// The key made of these bits.
-    pub fn from_random(_random: u128) -> Self {
-        todo!()
+    pub fn from_random(random: u128) -> Self {
+        Self(base64(&random.to_be_bytes()))
     }
 
     /// The value of `Sec-WebSocket-Key`.
@@ -16,7 +18,51 @@ impl WebSocketKey {
     }
 
     /// Whether `accept`, the value of `Sec-WebSocket-Accept`, answers this key.
-    pub fn is_answered_by(&self, _accept: &[u8]) -> bool {
-        todo!()
+    pub fn is_answered_by(&self, accept: &[u8]) -> bool {
+        accept == websocket_accept(&self.0)
+    }
+}
+
+/// The value of `Sec-WebSocket-Accept` that answers `key` (RFC 6455 §4.2.2).
+pub fn websocket_accept(key: &[u8]) -> [u8; 28] {
+    let text = [key, b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"].concat();
+    base64(digest(&SHA1_FOR_LEGACY_USE_ONLY, &text).as_ref())
+}
+
+/// Base 64 with padding (RFC 4648 §4). `TEXT` is the length that `bytes` come to.
+fn base64<const TEXT: usize>(bytes: &[u8]) -> [u8; TEXT] {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = [b'='; TEXT];
+    for (quad, group) in text.chunks_mut(4).zip(bytes.chunks(3)) {
+        let bits =
+            (0..3).fold(0, |bits, place| bits << 8 | u32::from(group.get(place).copied().unwrap_or(0)));
+        for (place, character) in quad.iter_mut().enumerate().take(group.len() + 1) {
+            *character = ALPHABET[(bits >> (18 - 6 * place)) as usize & 63];
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn base64_as_in_rfc_4648() {
+        assert_eq!(&base64::<0>(b""), b"");
+        assert_eq!(&base64::<4>(b"f"), b"Zg==");
+        assert_eq!(&base64::<4>(b"fo"), b"Zm8=");
+        assert_eq!(&base64::<4>(b"foo"), b"Zm9v");
+        assert_eq!(&base64::<8>(b"foobar"), b"Zm9vYmFy");
+    }
+
+    #[test]
+    fn the_handshake_of_rfc_6455() {
+        assert_eq!(&websocket_accept(b"dGhlIHNhbXBsZSBub25jZQ=="), b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+        let key = WebSocketKey(*b"dGhlIHNhbXBsZSBub25jZQ==");
+        assert!(key.is_answered_by(b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo="));
+        assert!(!key.is_answered_by(b"S3pPLMBiTxaQ9kYGzzhZRbK+xOo="));
+        assert_ne!(WebSocketKey::from_random(1), WebSocketKey::from_random(2));
+        assert_eq!(WebSocketKey::from_random(0).as_bytes(), b"AAAAAAAAAAAAAAAAAAAAAA==");
     }
 }
