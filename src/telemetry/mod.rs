@@ -1,7 +1,6 @@
 //! What is told about the node: metrics, the accounts' access logs, the node's own log. Knows names, numbers
 //! and bytes; knows no account, no connection and no request beyond what it is handed.
 
-#![allow(dead_code)] // Signatures first; goes with the bodies.
 mod access_log;
 mod busiest;
 mod cell;

@@ -18,6 +18,7 @@ pub struct Sparse {
 /// The same for events with a key (an account, an upstream), for the one thread that owns it.
 #[derive(Debug)]
 pub struct Repeated<K> {
+    most_keys: usize,
     seen: HashMap<K, Seen>,
     others: Seen,
 }
@@ -52,18 +53,18 @@ impl Sparse {
 }
 
 impl<K: Hash + Eq> Repeated<K> {
-    /// Nothing happened yet.
-    pub fn new() -> Self {
-        Self { seen: HashMap::new(), others: Seen::default() }
+    /// Nothing happened yet. At most `most_keys` keys are told apart at a time; further ones share one silence.
+    pub fn new(most_keys: usize) -> Self {
+        Self { most_keys, seen: HashMap::new(), others: Seen::default() }
     }
 
     /// Whether to tell of the event with `key` that happens `now`, and then of how many before it nobody was
-    /// told. At most [`MOST_KEYS`] keys are told apart at a time; further ones share one silence.
+    /// told.
     pub fn tell(&mut self, key: K, now: Instant) -> Option<u64> {
         if let Some(seen) = self.seen.get_mut(&key) {
             return seen.tell(now);
         }
-        if self.seen.len() >= MOST_KEYS {
+        if self.seen.len() >= self.most_keys {
             let others = &mut self.others;
             self.seen.retain(|_, seen| {
                 let keep = seen.is_silent(now);
@@ -71,16 +72,10 @@ impl<K: Hash + Eq> Repeated<K> {
                 keep
             });
         }
-        if self.seen.len() >= MOST_KEYS {
+        if self.seen.len() >= self.most_keys {
             return self.others.tell(now);
         }
         self.seen.entry(key).or_default().tell(now)
-    }
-}
-
-impl<K: Hash + Eq> Default for Repeated<K> {
-    fn default() -> Self {
-        Self::new()
     }
 }
 
@@ -102,5 +97,44 @@ impl Seen {
 /// The silence after an event was told: short enough to follow an incident, long enough to read the log in one.
 pub const TELL_EVERY: Duration = Duration::from_secs(10);
 
-/// Keys told apart at a time (about 100 KiB): more accounts than an operator can look after at once.
-const MOST_KEYS: usize = 1024;
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base;
+
+    #[test]
+    fn the_first_is_told_and_the_rest_counted() {
+        let (event, start) = (Sparse::new(), base::now());
+        assert_eq!(event.tell(start), Some(0));
+        assert_eq!(event.tell(start + TELL_EVERY / 2), None);
+        assert_eq!(event.tell(start + TELL_EVERY / 2), None);
+        assert_eq!(event.tell(start + TELL_EVERY), Some(2));
+        assert_eq!(event.tell(start + TELL_EVERY), None);
+        assert_eq!(event.tell(start + 3 * TELL_EVERY), Some(1));
+    }
+
+    #[test]
+    fn of_many_threads_one_tells() {
+        let (event, start) = (Sparse::new(), base::now());
+        let told = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..8).map(|_| scope.spawn(|| event.tell(start))).collect();
+            threads.into_iter().filter_map(|thread| thread.join().unwrap()).count()
+        });
+        assert_eq!(told, 1);
+        assert_eq!(event.tell(start + TELL_EVERY), Some(7));
+    }
+
+    #[test]
+    fn keys_beyond_the_bound_share_a_silence() {
+        let (mut events, start) = (Repeated::new(2), base::now());
+        assert_eq!(events.tell("a", start), Some(0));
+        assert_eq!(events.tell("b", start), Some(0));
+        assert_eq!(events.tell("a", start), None);
+        assert_eq!(events.tell("c", start), Some(0));
+        assert_eq!(events.tell("d", start), None);
+        let later = start + TELL_EVERY;
+        assert_eq!(events.tell("e", later), Some(0));
+        assert_eq!(events.tell("f", later), Some(0));
+        assert_eq!(events.tell("g", later), Some(2), "what a and d left untold");
+    }
+}

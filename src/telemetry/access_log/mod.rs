@@ -1,11 +1,31 @@
 //! The accounts' access logs: a worker formats a line into its own bounded ring, one thread writes the rings
 //! to files. A worker never waits for it: where a ring is full the line is dropped and counted.
 
+mod directory;
+mod entry;
+mod files;
+mod format;
+mod local_time;
+mod pending;
+mod ring;
+mod template;
+mod writer;
+
+use self::local_time::LocalTime;
+use self::ring::{Producer, Pushed, ring};
+use self::writer::{Shared, Sink, Writer};
 use super::metrics::LogTallySource;
 use super::shard::TlsVersion;
-use crate::base::{AccountName, Cause, ClientAddr, PeerAddr, RequestId};
+use crate::base::{self, AccountName, Cause, ClientAddr, PeerAddr, RequestId};
 use crate::config::{LogFormat, Logs};
+use jiff::tz::TimeZone;
+use std::cell::RefCell;
+use std::convert::Infallible;
+use std::io;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::thread::{self, Thread};
 use std::time::Duration;
 
 /// One request as its line in the access log tells it; everything is borrowed.
@@ -64,17 +84,38 @@ pub enum LogProtocol {
     Wss,
 }
 
-/// The writer thread, held by whoever runs the node.
+/// The writer thread, held by whoever runs the node. Dropping it ends the thread as [`finish`](Self::finish)
+/// does, without waiting.
 #[derive(Debug)]
-pub struct LogWriter {}
+pub struct LogWriter {
+    shared: Arc<Shared>,
+    thread: Thread,
+    /// Closed when the thread ends.
+    ended: Receiver<Infallible>,
+}
 
 /// Makes the workers' ends; `Send`, cheap to clone.
 #[derive(Clone, Debug)]
-pub struct AccessLogFactory {}
+pub struct AccessLogFactory {
+    shared: Arc<Shared>,
+    thread: Thread,
+}
 
 /// One worker's end. Made anywhere, then held by its worker in an `Rc`.
 #[derive(Debug)]
-pub struct AccessLog {}
+pub struct AccessLog {
+    shared: Arc<Shared>,
+    thread: Thread,
+    ring: Producer,
+    /// What a line is put together in.
+    scratch: RefCell<Scratch>,
+}
+
+#[derive(Debug)]
+struct Scratch {
+    bytes: Vec<u8>,
+    local_time: LocalTime,
+}
 
 /// What became of the lines, over all workers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -88,44 +129,107 @@ pub struct LogTally {
 }
 
 impl LogWriter {
-    /// Starts the writer thread. Local time is that of the system's time zone, read now.
+    /// Starts the writer thread. Local time is that of the system's time zone as it is now.
     ///
     /// # Errors
-    /// When no thread can be started. A directory that cannot be written is no error here: it is named in the
-    /// node's log, and counted.
-    pub fn start(_logs: &Logs) -> std::io::Result<(Self, AccessLogFactory)> {
-        Ok((Self {}, AccessLogFactory {}))
+    /// When the template of `[logs] http` is none, or no thread can be started. A directory that cannot be
+    /// written is no error here: it is named in the node's log, and counted.
+    pub fn start(logs: &Logs) -> io::Result<(Self, AccessLogFactory)> {
+        let shared = Arc::new(Shared::default());
+        shared.on.store(logs.access, Relaxed);
+        let sink = sink(logs)?;
+        let (open, ended) = mpsc::channel();
+        let writer = Writer::new(Arc::clone(&shared), sink, base::now());
+        let thread = thread::Builder::new().name("parvis-logs".into()).spawn(move || {
+            writer.run();
+            drop(open);
+        })?;
+        let thread = thread.thread().clone();
+        let factory = AccessLogFactory { shared: Arc::clone(&shared), thread: thread.clone() };
+        Ok((Self { shared, thread, ended }, factory))
     }
 
-    /// Takes new settings over and reopens every file: for a reload, and for whoever moved files away.
-    pub fn reload(&self, _logs: &Logs) {}
+    /// Takes new settings over and opens every file anew: for a reload, and for whoever moved files away.
+    ///
+    /// # Errors
+    /// When the template of `[logs] http` is none; the old settings stay.
+    pub fn reload(&self, logs: &Logs) -> io::Result<()> {
+        self.shared.set_sink(sink(logs)?);
+        self.shared.on.store(logs.access, Relaxed);
+        self.thread.unpark();
+        Ok(())
+    }
 
     /// What became of the lines so far; for [`Metrics::observe_access_log`](super::Metrics::observe_access_log).
     pub fn tally(&self) -> LogTallySource {
-        Arc::new(LogTally::default)
+        let shared = Arc::clone(&self.shared);
+        Arc::new(move || shared.tally())
     }
 
-    /// Writes what the workers left and ends the thread; gives up after `patience`. Returns whether all was
-    /// written. Call it when no worker writes any more.
-    pub fn finish(self, _patience: Duration) -> bool {
-        true
+    /// Writes what the workers left and ends the thread; gives up after `patience`, when a disk hangs. Returns
+    /// whether the thread came to its end. Call it when no worker writes any more.
+    pub fn finish(self, patience: Duration) -> bool {
+        self.shared.stop();
+        self.thread.unpark();
+        matches!(self.ended.recv_timeout(patience), Err(RecvTimeoutError::Disconnected))
+    }
+}
+
+impl Drop for LogWriter {
+    fn drop(&mut self) {
+        self.shared.stop();
+        self.thread.unpark();
     }
 }
 
 impl AccessLogFactory {
     /// A worker's end, with a ring of its own.
     pub fn worker(&self) -> AccessLog {
-        AccessLog {}
+        let (ring, consumer) = ring(RING_BYTES);
+        self.shared.add_ring(consumer);
+        let scratch = Scratch { bytes: Vec::with_capacity(SCRATCH_BYTES), local_time: local_time() };
+        let (shared, thread) = (Arc::clone(&self.shared), self.thread.clone());
+        AccessLog { shared, thread, ring, scratch: RefCell::new(scratch) }
     }
 }
 
 impl AccessLog {
     /// Whether access logs are written on this node: ask before a [`Record`] is put together.
     pub fn is_on(&self) -> bool {
-        true
+        self.shared.is_on()
     }
 
     /// Writes the record's line, or drops it where the ring is full. Cost: formatting and a copy; no
-    /// allocation, no lock, no syscall.
-    pub fn write(&self, _record: &Record<'_>) {}
+    /// allocation, no lock, and a syscall only when the ring has become half full.
+    pub fn write(&self, record: &Record<'_>) {
+        let Scratch { bytes, local_time } = &mut *self.scratch.borrow_mut();
+        let account = record.account.map_or(NODE, AccountName::as_str);
+        let seconds = i64::try_from(record.completed.as_secs()).unwrap_or(i64::MAX);
+        entry::begin(bytes, seconds, account, record.site_file);
+        format::write_line(bytes, record, local_time);
+        if self.ring.push(bytes) == Pushed::HalfFull {
+            self.thread.unpark();
+        }
+        bytes.shrink_to(SCRATCH_BYTES);
+    }
 }
+
+fn sink(logs: &Logs) -> io::Result<Sink> {
+    Sink::new(logs, local_time()).map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))
+}
+
+fn local_time() -> LocalTime {
+    LocalTime::new(TimeZone::system())
+}
+
+/// `{account}` of requests for hosts nobody holds; no account can be called so.
+const NODE: &str = "_node";
+
+/// A worker's ring: some 4,000 lines, what a busy worker writes in the tenth of a second between two rounds.
+const RING_BYTES: usize = 1024 * 1024;
+
+/// Nearly every line fits; the memory of a longer one is given back.
+const SCRATCH_BYTES: usize = 4 * 1024;
+
+#[cfg(test)]
+mod tests;

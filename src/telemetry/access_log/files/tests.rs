@@ -1,0 +1,129 @@
+use super::*;
+use crate::base;
+use jiff::tz::TimeZone;
+use std::fs;
+
+const NOON: i64 = 1_773_489_600; // 2026-03-14 12:00 UTC
+
+fn files(directory: &Path, template: &str) -> LogFiles {
+    let template = PathTemplate::parse(template).unwrap();
+    LogFiles::new(directory.to_owned(), template, LocalTime::new(TimeZone::UTC))
+}
+
+fn entry<'a>(account: &'a str, line: &'a str) -> Entry<'a> {
+    Entry { seconds: NOON, account, file: "http", line: line.as_bytes() }
+}
+
+fn written(lines: u64) -> Outcome {
+    Outcome { written: lines, ..Outcome::default() }
+}
+
+#[test]
+fn the_path_follows_the_date_of_the_line() {
+    let directory = tempfile::tempdir().unwrap();
+    let now = base::now();
+    let mut files = files(directory.path(), "{account}/http/{year}/{file}-{date}.log");
+    for (seconds, line) in
+        [(NOON + 43_199, "before\n"), (NOON + 43_200, "after\n"), (NOON + 43_199, "late\n")]
+    {
+        assert_eq!(files.take(&Entry { seconds, ..entry("alice", line) }, now), Outcome::default());
+    }
+    assert_eq!(files.flush(now), written(3));
+    let read = |path: &str| fs::read_to_string(directory.path().join("alice/http/2026").join(path)).unwrap();
+    assert_eq!(read("http-2026-03-14.log"), "before\nlate\n");
+    assert_eq!(read("http-2026-03-15.log"), "after\n");
+}
+
+#[test]
+fn few_files_are_open_however_many_accounts_write() {
+    let directory = tempfile::tempdir().unwrap();
+    let now = base::now();
+    let mut files = files(directory.path(), "{account}.log");
+    let mut lines = 0;
+    for round in 0..3 {
+        for account in 0..1000 {
+            lines += files.take(&entry(&format!("a{account}"), &format!("{round}\n")), now).written;
+            assert!(files.files.len() <= MOST_FILES);
+        }
+        lines += files.flush(now).written;
+    }
+    assert_eq!(lines, 3000);
+    for account in 0..1000 {
+        assert_eq!(
+            fs::read_to_string(directory.path().join(format!("a{account}.log"))).unwrap(),
+            "0\n1\n2\n"
+        );
+    }
+}
+
+#[test]
+fn a_directory_that_appears_later_is_used_then() {
+    let parent = tempfile::tempdir().unwrap();
+    let directory = parent.path().join("logs");
+    let now = base::now();
+    let mut files = files(&directory, "{account}.log");
+    files.take(&entry("alice", "lost\n"), now);
+    assert_eq!(files.flush(now), Outcome { lost: 1, ..Outcome::default() });
+    fs::create_dir(&directory).unwrap();
+    files.take(&entry("alice", "too early\n"), now);
+    assert_eq!(files.flush(now), Outcome { lost: 1, ..Outcome::default() });
+    files.take(&entry("alice", "kept\n"), now);
+    assert_eq!(files.flush(now + RETRY_AFTER), written(1));
+    assert_eq!(fs::read_to_string(directory.join("alice.log")).unwrap(), "kept\n");
+}
+
+#[test]
+fn one_account_s_broken_place_is_its_own() {
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("bob"), "a file where a directory should be").unwrap();
+    let now = base::now();
+    let mut files = files(directory.path(), "{account}/{file}.log");
+    for account in ["alice", "bob", "carol", ".."] {
+        let lost = files.take(&entry(account, "line\n"), now).lost;
+        assert_eq!(lost, u64::from(account == ".."));
+    }
+    let outcome = files.flush(now);
+    assert_eq!((outcome.written, outcome.lost), (2, 1));
+    let below = fs::read_dir(directory.path()).unwrap().count();
+    assert_eq!((below, fs::read_dir(directory.path().join("alice")).unwrap().count()), (3, 1));
+}
+
+#[test]
+fn a_full_disk_is_counted_and_survived() {
+    let directory = tempfile::tempdir().unwrap();
+    let now = base::now();
+    let mut files = files(directory.path(), "{account}.log");
+    files.take(&entry("alice", "one\n"), now);
+    files.flush(now);
+    let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    for file in files.files.values_mut() {
+        file.file = Some(full.try_clone().unwrap());
+    }
+    files.take(&entry("alice", "two\nthree\n"), now);
+    assert_eq!(files.flush(now), Outcome { written: 0, lost: 2, error: Some(Errno::NOSPC) });
+    files.take(&entry("alice", "four\n"), now);
+    assert_eq!(files.flush(now + RETRY_AFTER), written(1));
+    assert_eq!(fs::read_to_string(directory.path().join("alice.log")).unwrap(), "one\nfour\n");
+}
+
+#[test]
+fn resting_files_are_closed_and_deleted_ones_opened_anew() {
+    let directory = tempfile::tempdir().unwrap();
+    let now = base::now();
+    let mut files = files(directory.path(), "{account}.log");
+    let line = |files: &mut LogFiles, account, text| {
+        files.take(&entry(account, text), now);
+        files.flush(now);
+    };
+    line(&mut files, "alice", "one\n");
+    line(&mut files, "bob", "one\n");
+    files.sweep(now);
+    line(&mut files, "alice", "two\n");
+    fs::remove_file(directory.path().join("alice.log")).unwrap();
+    files.sweep(now);
+    assert_eq!(files.files.len(), 1, "bob rests");
+    line(&mut files, "alice", "three\n");
+    line(&mut files, "bob", "two\n");
+    let read = |name: &str| fs::read_to_string(directory.path().join(name)).unwrap();
+    assert_eq!((read("alice.log"), read("bob.log")), ("three\n".into(), "one\ntwo\n".into()));
+}

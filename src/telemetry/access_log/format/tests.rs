@@ -1,0 +1,155 @@
+use super::*;
+use crate::base::{ClientAddr, PeerAddr, RequestId};
+use crate::telemetry::TlsVersion;
+use jiff::tz::{Offset, TimeZone};
+use proptest::prelude::*;
+
+fn record() -> Record<'static> {
+    Record {
+        account: None,
+        site_file: "http",
+        format: LogFormat::Advanced,
+        host: Some("www.alice.test"),
+        client: ClientAddr("[2001:db8::7]:51234".parse().unwrap()),
+        peer: PeerAddr("192.0.2.1:443".parse().unwrap()),
+        completed: Duration::from_secs(1_773_495_420),
+        duration: Duration::from_micros(1_002_030),
+        tls: Some(TlsVersion::Tls13),
+        protocol: LogProtocol::Https,
+        method: b"GET",
+        target: b"/a?b=c",
+        version: Version::HTTP_11,
+        status: 200,
+        body_bytes: 4_711,
+        referer: Some(b"https://example.test/"),
+        user_agent: Some(b"curl/8.0"),
+        request_id: RequestId::from_random(0),
+        cause: None,
+    }
+}
+
+fn line(record: &Record<'_>) -> String {
+    let mut line = Vec::new();
+    let zone = TimeZone::fixed(Offset::from_seconds(3600).unwrap());
+    write_line(&mut line, record, &mut LocalTime::new(zone));
+    String::from_utf8(line).unwrap()
+}
+
+#[test]
+fn the_advanced_format() {
+    let expected = "www.alice.test 2001:db8::7 - - [14/Mar/2026:14:37:00 +0100] \"GET /a?b=c HTTP/1.1\" 200 4711 \
+                    \"https://example.test/\" \"curl/8.0\" https 1.002030\n";
+    assert_eq!(line(&record()), expected);
+}
+
+#[test]
+fn the_standard_format_is_vhost_combined() {
+    let expected = "- 192.0.2.9 - - [14/Mar/2026:14:37:00 +0100] \"POST / HTTP/2.0\" 499 0 \"-\" \"\"\n";
+    let standard = Record {
+        format: LogFormat::Standard,
+        host: None,
+        client: ClientAddr("[::ffff:192.0.2.9]:1".parse().unwrap()),
+        method: b"POST",
+        target: b"/",
+        version: Version::HTTP_2,
+        status: 499,
+        body_bytes: 0,
+        referer: None,
+        user_agent: Some(b""),
+        ..record()
+    };
+    assert_eq!(line(&standard), expected);
+}
+
+#[test]
+fn every_protocol_and_duration_is_written_in_full() {
+    for (protocol, duration, end) in [
+        (LogProtocol::Http, Duration::ZERO, " http 0.000000\n"),
+        (LogProtocol::Ws, Duration::from_nanos(1_999), " ws 0.000001\n"),
+        (LogProtocol::Wss, Duration::from_secs(86_400), " wss 86400.000000\n"),
+    ] {
+        let line = line(&Record { duration, protocol, ..record() });
+        assert!(line.ends_with(end), "{line}");
+    }
+    let largest = Record { status: u16::MAX, body_bytes: u64::MAX, completed: Duration::MAX, ..record() };
+    assert!(line(&largest).contains(" 65535 18446744073709551615 "));
+}
+
+#[test]
+fn what_would_end_a_field_is_escaped() {
+    for (value, written) in [
+        (b"\" 200 0 \"-\" \"-\"".as_slice(), r#"\" 200 0 \"-\" \"-\""#),
+        (b"a\\\"b\\", r#"a\\\"b\\"#),
+        (b"a\r\nb\tc", r"a\r\nb\tc"),
+        (b"\x00\x1b[2J\x7f", r"\x00\x1b[2J\x7f"),
+        ("é".as_bytes(), r"\xc3\xa9"),
+    ] {
+        let record = Record { user_agent: Some(value), ..record() };
+        assert!(line(&record).ends_with(&format!(" \"{written}\" https 1.002030\n")), "{written}");
+    }
+    let record = Record { host: Some("a b\n"), ..record() };
+    assert!(line(&record).starts_with(r"a_b\n 2001:db8::7 - - "));
+}
+
+#[test]
+fn a_line_has_a_longest_length() {
+    let long = vec![0xff; 100_000];
+    let record = Record { target: &long, referer: Some(&long), user_agent: Some(&long), ..record() };
+    let line = line(&record);
+    assert!(line.len() < 100_000, "{}", line.len());
+    assert!(line.contains(r"\xff... HTTP/1.1"));
+}
+
+/// Reads a line back as the tools that read Apache's logs do: quoted fields end at a quote without a backslash.
+fn fields(line: &str) -> Vec<Vec<u8>> {
+    let mut fields = Vec::new();
+    let mut rest = line.strip_suffix('\n').unwrap().as_bytes();
+    while !rest.is_empty() {
+        let (end, close): (u8, &[u8]) = match rest[0] {
+            b'"' => (b'"', b"\""),
+            b'[' => (b']', b"]"),
+            _ => (b' ', b""),
+        };
+        rest = &rest[close.len()..];
+        let mut field = Vec::new();
+        while let Some(&byte) = rest.first().filter(|byte| **byte != end) {
+            let (value, length) = match (byte, rest.get(1)) {
+                (b'\\', Some(b'x')) => {
+                    (u8::from_str_radix(str::from_utf8(&rest[2..4]).unwrap(), 16).unwrap(), 4)
+                }
+                (b'\\', Some(b'n')) => (b'\n', 2),
+                (b'\\', Some(b'r')) => (b'\r', 2),
+                (b'\\', Some(b't')) => (b'\t', 2),
+                (b'\\', Some(&quoted)) => (quoted, 2),
+                _ => (byte, 1),
+            };
+            field.push(value);
+            rest = &rest[length..];
+        }
+        fields.push(field);
+        rest = rest.strip_prefix(close).unwrap();
+        rest = rest.strip_prefix(b" ").unwrap_or(rest);
+    }
+    fields
+}
+
+proptest! {
+    #[test]
+    fn no_request_breaks_its_line(
+        method in proptest::collection::vec(any::<u8>(), 1..20),
+        target in proptest::collection::vec(any::<u8>(), 0..200),
+        referer in proptest::option::of(proptest::collection::vec(any::<u8>(), 0..200)),
+        agent in proptest::collection::vec(any::<u8>(), 0..200),
+    ) {
+        let record =
+            Record { method: &method, target: &target, referer: referer.as_deref(), user_agent: Some(&agent), ..record() };
+        let line = line(&record);
+        prop_assert_eq!(line.matches('\n').count(), 1);
+        prop_assert!(line.trim_end_matches('\n').bytes().all(|byte| matches!(byte, b' '..=b'~')));
+        let fields = fields(&line);
+        prop_assert_eq!(fields.len(), 12);
+        prop_assert_eq!(&fields[5], &[method.as_slice(), b" ", &target, b" HTTP/1.1"].concat());
+        prop_assert_eq!(fields[8].as_slice(), referer.as_deref().unwrap_or(b"-"));
+        prop_assert_eq!(&fields[9], &agent);
+    }
+}

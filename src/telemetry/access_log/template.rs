@@ -1,0 +1,113 @@
+//! The path of an access log below the logs' directory, by the template of `[logs] http`.
+
+use super::local_time::Day;
+
+/// A template, parsed: `{account}/http/{year}/{file}-{date}.log`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct PathTemplate(Vec<Piece>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Piece {
+    Text(String),
+    Account,
+    File,
+    Year,
+    Date,
+}
+
+/// Why a template is none.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TemplateError {
+    /// A variable that does not exist.
+    #[error("`{{{0}}}` is not a variable of a log path: write {{account}}, {{file}}, {{year}} or {{date}}")]
+    UnknownVariable(String),
+    /// A brace without its partner.
+    #[error("a brace stands alone")]
+    Brace,
+    /// Not a relative path of plain names.
+    #[error("a log path is relative, and no part of it is empty, `.` or `..`")]
+    Path,
+}
+
+impl PathTemplate {
+    pub(super) fn parse(text: &str) -> Result<Self, TemplateError> {
+        let mut pieces = Vec::new();
+        let mut rest = text;
+        while let Some(brace) = rest.find(['{', '}']) {
+            if brace > 0 {
+                pieces.push(Piece::Text(rest[..brace].to_owned()));
+            }
+            let (variable, after) = rest[brace..]
+                .strip_prefix('{')
+                .and_then(|rest| rest.split_once('}'))
+                .ok_or(TemplateError::Brace)?;
+            pieces.push(match variable {
+                "account" => Piece::Account,
+                "file" => Piece::File,
+                "year" => Piece::Year,
+                "date" => Piece::Date,
+                other => return Err(TemplateError::UnknownVariable(other.to_owned())),
+            });
+            rest = after;
+        }
+        if !rest.is_empty() {
+            pieces.push(Piece::Text(rest.to_owned()));
+        }
+        // Values are plain names themselves, so what holds for one set of them holds for all.
+        let sample = text.replace(['{', '}'], "");
+        let plain = |part: &str| !part.is_empty() && part != "." && part != ".." && !part.contains('\0');
+        if !sample.split('/').all(plain) {
+            return Err(TemplateError::Path);
+        }
+        Ok(Self(pieces))
+    }
+
+    /// The relative path of one file.
+    pub(super) fn path(&self, account: &str, file: &str, day: &Day) -> String {
+        let mut path = String::new();
+        for piece in &self.0 {
+            match piece {
+                Piece::Text(text) => path.push_str(text),
+                Piece::Account => path.push_str(account),
+                Piece::File => path.push_str(file),
+                Piece::Year => path.extend(day.year().iter().map(|byte| char::from(*byte))),
+                Piece::Date => path.extend(day.iso.iter().map(|byte| char::from(*byte))),
+            }
+        }
+        path
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::local_time::LocalTime;
+    use super::*;
+    use jiff::tz::TimeZone;
+
+    #[test]
+    fn variables_become_parts_of_the_path() {
+        let template = PathTemplate::parse("{account}/http/{year}/{file}-{date}.log").unwrap();
+        let mut time = LocalTime::new(TimeZone::UTC);
+        let path = template.path("alice", "http", time.day(1_773_446_400));
+        assert_eq!(path, "alice/http/2026/http-2026-03-14.log");
+        assert_eq!(PathTemplate::parse("all.log").unwrap().path("a", "b", time.day(0)), "all.log");
+    }
+
+    #[test]
+    fn a_template_that_is_none_says_why() {
+        for (text, error) in [
+            ("{host}.log", TemplateError::UnknownVariable("host".into())),
+            ("{account", TemplateError::Brace),
+            ("account}", TemplateError::Brace),
+            ("{{account}}", TemplateError::UnknownVariable("{account".into())),
+            ("", TemplateError::Path),
+            ("/var/log/{file}", TemplateError::Path),
+            ("{account}//{file}", TemplateError::Path),
+            ("{account}/", TemplateError::Path),
+            ("../{account}", TemplateError::Path),
+            ("{account}/./{file}", TemplateError::Path),
+        ] {
+            assert_eq!(PathTemplate::parse(text), Err(error), "{text}");
+        }
+    }
+}

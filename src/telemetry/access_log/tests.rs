@@ -1,0 +1,146 @@
+use super::*;
+use std::fs;
+use std::path::Path;
+use std::time::Instant;
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+fn logs(directory: Option<&Path>) -> Logs {
+    Logs { directory: directory.map(Path::to_owned), access: true, http: "{account}/{file}.log".into() }
+}
+
+fn record<'a>(account: Option<&'a AccountName>, target: &'a str) -> Record<'a> {
+    Record {
+        account,
+        site_file: "http",
+        format: LogFormat::Standard,
+        host: Some("a.test"),
+        client: ClientAddr("192.0.2.7:1".parse().unwrap()),
+        peer: PeerAddr("192.0.2.7:1".parse().unwrap()),
+        completed: base::wall(),
+        duration: Duration::ZERO,
+        tls: None,
+        protocol: LogProtocol::Http,
+        method: b"GET",
+        target: target.as_bytes(),
+        version: http::Version::HTTP_11,
+        status: 200,
+        body_bytes: 0,
+        referer: None,
+        user_agent: None,
+        request_id: RequestId::from_random(0),
+        cause: None,
+    }
+}
+
+/// The targets of a log's lines, in their order.
+fn targets(path: &Path) -> Vec<String> {
+    let text = fs::read_to_string(path).unwrap();
+    assert!(text.ends_with('\n'));
+    text.lines().map(|line| line.split(' ').nth(7).unwrap().to_owned()).collect()
+}
+
+/// Waits until something has come about on the writer's thread.
+fn until(what: impl Fn() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !what() {
+        assert!(Instant::now() < deadline, "it never came about");
+        thread::yield_now();
+    }
+}
+
+#[test]
+fn every_line_of_every_worker_stands_in_its_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let (writer, factory) = LogWriter::start(&logs(Some(directory.path()))).unwrap();
+    let alice = AccountName::new("alice").unwrap();
+    let names: Vec<String> = (0..2000).map(|n| format!("/{n}")).collect();
+    thread::scope(|scope| {
+        for _ in 0..3 {
+            let log = factory.worker();
+            let (alice, names) = (&alice, &names);
+            scope.spawn(move || {
+                for target in names {
+                    log.write(&record(Some(alice), target));
+                    log.write(&record(None, target));
+                }
+            });
+        }
+    });
+    let tally = writer.tally();
+    assert!(writer.finish(PATIENCE));
+    assert_eq!(tally(), LogTally { written: 12_000, dropped: 0, lost: 0 });
+    for account in ["alice", "_node"] {
+        let written = targets(&directory.path().join(account).join("http.log"));
+        for name in &names {
+            assert_eq!(written.iter().filter(|target| *target == name).count(), 3, "{name}");
+        }
+    }
+}
+
+#[test]
+fn a_line_is_written_without_being_asked_for() {
+    let directory = tempfile::tempdir().unwrap();
+    let (writer, factory) = LogWriter::start(&logs(Some(directory.path()))).unwrap();
+    factory.worker().write(&record(None, "/"));
+    let tally = writer.tally();
+    until(|| tally().written == 1);
+    assert_eq!(targets(&directory.path().join("_node/http.log")), ["/"]);
+}
+
+#[test]
+fn a_writer_that_is_behind_costs_lines_and_no_time() {
+    // Nobody empties this ring.
+    let shared = Arc::new(Shared::default());
+    let factory = AccessLogFactory { shared: Arc::clone(&shared), thread: thread::current() };
+    let log = factory.worker();
+    let long = format!("/{}", "x".repeat(7000));
+    (0..200).for_each(|_| log.write(&record(None, &long)));
+    let kept = RING_BYTES as u64 / (long.len() as u64 + 100);
+    let dropped = shared.tally().dropped;
+    assert!((200 - kept - 10..=200 - kept + 10).contains(&dropped), "{dropped}");
+    // The thread was told to hurry.
+    let begin = Instant::now();
+    thread::park_timeout(PATIENCE);
+    assert!(begin.elapsed() < PATIENCE);
+}
+
+#[test]
+fn a_wrong_directory_loses_lines_and_says_how_many() {
+    let directory = tempfile::tempdir().unwrap();
+    let (writer, factory) = LogWriter::start(&logs(Some(&directory.path().join("absent")))).unwrap();
+    let log = factory.worker();
+    (0..5).for_each(|_| log.write(&record(None, "/")));
+    let tally = writer.tally();
+    assert!(writer.finish(PATIENCE));
+    assert_eq!(tally(), LogTally { written: 0, dropped: 0, lost: 5 });
+}
+
+#[test]
+fn a_template_that_is_none_is_refused_and_changes_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let broken = Logs { http: "{host}.log".into(), ..logs(Some(directory.path())) };
+    assert_eq!(LogWriter::start(&broken).unwrap_err().kind(), io::ErrorKind::InvalidInput);
+    let (writer, factory) = LogWriter::start(&logs(Some(directory.path()))).unwrap();
+    assert!(writer.reload(&broken).is_err());
+    factory.worker().write(&record(None, "/"));
+    assert!(writer.finish(PATIENCE));
+    assert_eq!(targets(&directory.path().join("_node/http.log")), ["/"]);
+}
+
+#[test]
+fn a_reload_moves_to_another_directory_and_switches_off() {
+    let [first, second] = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let (writer, factory) = LogWriter::start(&logs(Some(first.path()))).unwrap();
+    let (log, tally) = (factory.worker(), writer.tally());
+    log.write(&record(None, "/1"));
+    until(|| tally().written == 1);
+    writer.reload(&logs(Some(second.path()))).unwrap();
+    log.write(&record(None, "/2"));
+    until(|| tally().written == 2);
+    writer.reload(&Logs { access: false, ..logs(Some(second.path())) }).unwrap();
+    assert!(!log.is_on());
+    assert!(writer.finish(PATIENCE));
+    assert_eq!(targets(&first.path().join("_node/http.log")), ["/1"]);
+    assert_eq!(targets(&second.path().join("_node/http.log")), ["/2"]);
+}

@@ -1,0 +1,194 @@
+//! The thread that empties the workers' rings into files or standard output.
+
+use super::entry::Entry;
+use super::files::LogFiles;
+use super::local_time::LocalTime;
+use super::pending::{Outcome, Pending};
+use super::ring::Consumer;
+use super::template::{PathTemplate, TemplateError};
+use crate::base;
+use crate::config::Logs;
+use crate::telemetry::LogTally;
+use crate::telemetry::cell::{Count, Padded};
+use crate::telemetry::repeat::Sparse;
+use std::sync::atomic::{
+    AtomicBool,
+    Ordering::{Acquire, Relaxed, Release},
+};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// What the writer thread, its owner and the workers share.
+#[derive(Debug, Default)]
+pub(super) struct Shared {
+    /// `[logs] access`.
+    pub(super) on: AtomicBool,
+    pub(super) stop: AtomicBool,
+    /// Rings and settings the thread has not taken yet.
+    pub(super) news: Mutex<News>,
+    written: Count,
+    lost: Count,
+    /// Of every ring that ever was.
+    dropped: Mutex<Vec<Arc<Padded<Count>>>>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct News {
+    rings: Vec<Consumer>,
+    sink: Option<Sink>,
+}
+
+/// Where lines go.
+#[derive(Debug)]
+pub(super) enum Sink {
+    Files(Box<LogFiles>),
+    StandardOutput { pending: Pending, told: Sparse },
+}
+
+/// The thread's own state.
+#[derive(Debug)]
+pub(super) struct Writer {
+    shared: Arc<Shared>,
+    rings: Vec<Consumer>,
+    sink: Sink,
+    entry: Vec<u8>,
+    swept: Instant,
+    drops_seen: u64,
+    drops_told: u64,
+}
+
+impl Shared {
+    /// What became of the lines so far. Right even while the thread hangs in a write.
+    pub(super) fn tally(&self) -> LogTally {
+        let dropped = self.dropped.lock().unwrap_or_else(PoisonError::into_inner);
+        let dropped = dropped.iter().map(|count| count.value()).sum();
+        LogTally { written: self.written.value(), dropped, lost: self.lost.value() }
+    }
+
+    pub(super) fn is_on(&self) -> bool {
+        self.on.load(Relaxed)
+    }
+
+    pub(super) fn stop(&self) {
+        self.stop.store(true, Release);
+    }
+
+    pub(super) fn add_ring(&self, ring: Consumer) {
+        self.dropped.lock().unwrap_or_else(PoisonError::into_inner).push(ring.dropped());
+        self.news.lock().unwrap_or_else(PoisonError::into_inner).rings.push(ring);
+    }
+
+    pub(super) fn set_sink(&self, sink: Sink) {
+        self.news.lock().unwrap_or_else(PoisonError::into_inner).sink = Some(sink);
+    }
+
+    fn count(&self, outcome: &Outcome) {
+        self.written.add(outcome.written);
+        self.lost.add(outcome.lost);
+    }
+}
+
+impl Sink {
+    pub(super) fn new(logs: &Logs, local_time: LocalTime) -> Result<Self, TemplateError> {
+        let template = PathTemplate::parse(&logs.http)?;
+        Ok(match &logs.directory {
+            Some(directory) => Self::Files(Box::new(LogFiles::new(directory.clone(), template, local_time))),
+            None => Self::StandardOutput { pending: Pending::default(), told: Sparse::new() },
+        })
+    }
+
+    fn take(&mut self, entry: &Entry<'_>, now: Instant) -> Outcome {
+        match self {
+            Self::Files(files) => files.take(entry, now),
+            Self::StandardOutput { pending, .. } => {
+                pending.push(entry.line);
+                if pending.is_large() { self.flush(now) } else { Outcome::default() }
+            }
+        }
+    }
+
+    fn flush(&mut self, now: Instant) -> Outcome {
+        match self {
+            Self::Files(files) => files.flush(now),
+            Self::StandardOutput { pending, told } => {
+                let outcome = pending.write_to(std::io::stdout());
+                if let Some(error) = outcome.error
+                    && let Some(untold) = told.tell(now)
+                {
+                    tracing::warn!(%error, untold, "access log cannot be written to standard output");
+                }
+                outcome
+            }
+        }
+    }
+
+    fn sweep(&mut self, now: Instant) -> Outcome {
+        match self {
+            Self::Files(files) => files.sweep(now),
+            Self::StandardOutput { .. } => Outcome::default(),
+        }
+    }
+}
+
+impl Writer {
+    pub(super) fn new(shared: Arc<Shared>, sink: Sink, now: Instant) -> Self {
+        Self { shared, rings: Vec::new(), sink, entry: Vec::new(), swept: now, drops_seen: 0, drops_told: 0 }
+    }
+
+    /// Writes until it is told to stop, and then once more.
+    pub(super) fn run(mut self) {
+        loop {
+            let last = self.shared.stop.load(Acquire);
+            self.round(base::now());
+            if last {
+                return;
+            }
+            thread::park_timeout(POLL_EVERY);
+        }
+    }
+
+    /// Takes what the rings hold now, and writes it.
+    fn round(&mut self, now: Instant) {
+        let News { rings, sink } =
+            std::mem::take(&mut *self.shared.news.lock().unwrap_or_else(PoisonError::into_inner));
+        self.rings.extend(rings);
+        if let Some(sink) = sink {
+            // Dropping the old one closes its files; everything taken was written at the end of a round.
+            self.sink = sink;
+        }
+        for ring in &mut self.rings {
+            // What arrives meanwhile waits for the next round: no ring keeps the others waiting.
+            let end = ring.written();
+            while !ring.has_reached(end) && ring.pop(&mut self.entry) {
+                if let Some(entry) = Entry::parse(&self.entry) {
+                    self.shared.count(&self.sink.take(&entry, now));
+                }
+            }
+        }
+        self.shared.count(&self.sink.flush(now));
+        self.rings.retain(|ring| !ring.is_finished());
+        if now.saturating_duration_since(self.swept) >= SWEEP_EVERY {
+            self.swept = now;
+            self.shared.count(&self.sink.sweep(now));
+        }
+        self.tell_drops();
+    }
+
+    /// Names dropped lines once the writer keeps up again.
+    fn tell_drops(&mut self) {
+        let LogTally { dropped, .. } = self.shared.tally();
+        let over = dropped == std::mem::replace(&mut self.drops_seen, dropped);
+        if over && dropped > self.drops_told {
+            let lines = dropped - std::mem::replace(&mut self.drops_told, dropped);
+            tracing::warn!(lines, "access log lines were dropped: the disk did not keep up");
+        }
+    }
+}
+
+/// A line stands in its file this long after its request at the latest, unless the disk is slow. Ten wake-ups a
+/// second cost nothing; a worker whose ring fills faster wakes the thread.
+const POLL_EVERY: Duration = Duration::from_millis(100);
+
+/// How often resting files are closed and deleted ones noticed.
+const SWEEP_EVERY: Duration = Duration::from_secs(10);

@@ -1,0 +1,121 @@
+//! What a request pays for being counted and logged: not one allocation. The allocator that proves it is the
+//! only `unsafe` here.
+
+use parvis::base::{self, AccountName, Cause, ClientAddr, PeerAddr, RequestId};
+use parvis::config::{LogFormat, Logs};
+use parvis::telemetry::{Done, LogProtocol, LogWriter, Metrics, Protocol, Record, TlsVersion};
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::rc::Rc;
+use std::time::Duration;
+
+/// The system's allocator, counting what each thread asks of it.
+struct Counting;
+
+thread_local! {
+    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+}
+
+fn count() {
+    // A thread that is ending has no counter any more, and is none of ours.
+    let _ = ALLOCATIONS.try_with(|count| count.set(count.get() + 1));
+}
+
+// SAFETY: every call goes to the system's allocator as it came; counting neither allocates nor unwinds.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count();
+        // SAFETY: the caller's promises are the ones asked for.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        // SAFETY: `block` came from the system's allocator by `alloc` or `realloc`.
+        unsafe { System.dealloc(block, layout) }
+    }
+
+    unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        count();
+        // SAFETY: `block` came from the system's allocator by `alloc` or `realloc`.
+        unsafe { System.realloc(block, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// How many allocations `work` makes on this thread.
+fn allocations(work: impl FnOnce()) -> u64 {
+    let before = ALLOCATIONS.get();
+    work();
+    ALLOCATIONS.get() - before
+}
+
+#[test]
+fn the_count_sees_an_allocation() {
+    assert_eq!(allocations(|| drop(std::hint::black_box(Vec::<u8>::with_capacity(10)))), 1);
+}
+
+#[test]
+fn a_line_of_the_access_log_allocates_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let logs = Logs {
+        directory: Some(directory.path().to_owned()),
+        access: true,
+        http: "{account}/http/{year}/{file}-{date}.log".into(),
+    };
+    let (writer, factory) = LogWriter::start(&logs).unwrap();
+    let log = Rc::new(factory.worker());
+    let account = AccountName::new("alice").unwrap();
+    let record = Record {
+        account: Some(&account),
+        site_file: "http",
+        format: LogFormat::Advanced,
+        host: Some("www.alice.test"),
+        client: ClientAddr("[2001:db8::7]:51234".parse().unwrap()),
+        peer: PeerAddr("[2001:db8::7]:51234".parse().unwrap()),
+        completed: base::wall(),
+        duration: Duration::from_micros(1_234),
+        tls: Some(TlsVersion::Tls13),
+        protocol: LogProtocol::Https,
+        method: b"GET",
+        target: b"/a/path?with=a&query=\"quoted\"",
+        version: http::Version::HTTP_2,
+        status: 200,
+        body_bytes: 12_345,
+        referer: Some(b"https://www.alice.test/\xff"),
+        user_agent: Some(b"Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"),
+        request_id: RequestId::from_random(7),
+        cause: None,
+    };
+    // The first line asks the calendar what day it is.
+    log.write(&record);
+    assert_eq!(allocations(|| (0..1000).for_each(|_| log.write(&record))), 0);
+    let tally = writer.tally();
+    assert!(writer.finish(Duration::from_secs(20)));
+    assert_eq!(tally().written, 1001);
+}
+
+#[test]
+fn counting_a_request_allocates_nothing() {
+    let metrics = Metrics::new().unwrap();
+    let shard = Rc::new(metrics.shard());
+    let done = Done {
+        protocol: Protocol::Http1,
+        status: 502,
+        duration: Duration::from_millis(3),
+        own: Some(Duration::from_micros(30)),
+        upstream: Some(Duration::from_millis(2)),
+        cause: Some(Cause::Refused),
+    };
+    let counted = allocations(|| {
+        let connection = shard.connection(true);
+        let in_flight = shard.in_flight(Protocol::Http1);
+        shard.handshake(TlsVersion::Tls13, false, Duration::from_millis(1));
+        shard.body_received(10);
+        shard.body_sent(10);
+        shard.request_done(&done);
+        drop((in_flight, connection));
+    });
+    assert_eq!(counted, 0);
+}
