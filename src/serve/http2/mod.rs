@@ -1,6 +1,8 @@
 //! HTTP/2 to visitors (RFC 9113): the h2 crate frames, this file gives every stream a local task that runs the
 //! one request function. Decides nothing about a request.
 
+mod guard;
+
 use crate::answer::Answer;
 use crate::base::{Buffer, Refusal, now};
 use crate::message::{
@@ -9,6 +11,7 @@ use crate::message::{
 use crate::net::{BodyError, Deadline, Piece, Sink, Source, Stream};
 use crate::proxy::{self, Client, Connection, Ending, Extra};
 use bytes::{Buf, Bytes};
+use guard::Guard;
 use h2::server::SendResponse;
 use h2::{Reason, RecvStream, SendStream};
 use std::cell::Cell;
@@ -35,7 +38,8 @@ pub async fn serve(stream: Stream, connection: Connection) {
         .max_local_error_reset_streams(Some(LOCAL_ERROR_RESETS))
         .reset_stream_duration(RESET_MEMORY)
         .enable_connect_protocol();
-    let handshake = crate::net::within(now() + connection.node.timeouts.header, builder.handshake(stream));
+    let handshake =
+        crate::net::within(now() + connection.node.timeouts.header, builder.handshake(Guard::new(stream)));
     match handshake.await {
         Ok(Ok(h2)) => streams(h2, &connection).await,
         Ok(Err(error)) => tracing::debug!(client = %connection.client, %error, "no HTTP/2 preface"),
@@ -44,7 +48,7 @@ pub async fn serve(stream: Stream, connection: Connection) {
 }
 
 /// Accepts streams until the connection ends; every stream is a task of its own on this worker.
-async fn streams(mut h2: h2::server::Connection<Stream, Bytes>, connection: &Rc<Connection>) {
+async fn streams(mut h2: h2::server::Connection<Guard, Bytes>, connection: &Rc<Connection>) {
     let tally = Rc::new(Tally::default());
     let mut drained = std::pin::pin!(connection.worker.drain.clone().into_begun());
     let mut draining: Option<Instant> = None;

@@ -1,0 +1,181 @@
+//! A visitor's connection from the moment it is accepted to its end: TLS where the listener speaks it, then the
+//! protocol that was agreed on. Accepts nothing and serves nothing itself.
+
+use super::Accepted;
+use crate::base::{AccountName, Host, now};
+use crate::config::{Listen, TlsProfile};
+use crate::net::tls::{Handshake, HandshakeError, Protocol};
+use crate::net::{self, Stream, within};
+use crate::proxy::{Connection, Secured, Worker};
+use crate::serve::{serve_http1, serve_http2};
+use crate::telemetry::{ConnectionGauge, ConnectionProtocol, HandshakeFailure, TlsVersion};
+use crate::tls::{Holder, Identity, Policies};
+use std::convert::Infallible;
+use std::future::poll_fn;
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Instant;
+
+/// Serves an accepted connection to its end.
+pub async fn serve(accepted: Accepted, worker: Rc<Worker>, policies: Arc<Policies>) {
+    let node = worker.node.load_full();
+    let gauge = worker.metrics.connection(accepted.listen.tls);
+    let deadline = now() + node.timeouts.handshake;
+    let opened = if accepted.listen.tls {
+        secure(accepted.stream, &accepted.listen, &policies, &worker, deadline, node.tls_profile).await
+    } else {
+        Ok(Opened { stream: accepted.stream, tls: None, protocol: None })
+    };
+    let opened = match opened {
+        Ok(opened) => opened,
+        Err(failure) => {
+            worker.metrics.handshake_failed(failure);
+            tracing::debug!(client = %accepted.client, failure = failure.word(), "TLS handshake failed");
+            return;
+        }
+    };
+    let mut stream = opened.stream;
+    let Some(protocol) = agree(&mut stream, opened.protocol, &accepted.listen, deadline).await else {
+        return;
+    };
+    let connection = Connection {
+        worker,
+        peer: accepted.peer,
+        client: accepted.client,
+        local: accepted.local,
+        tls: opened.tls,
+        node,
+    };
+    speak(stream, protocol, connection, &gauge).await;
+}
+
+/// A connection whose bytes are HTTP.
+struct Opened {
+    stream: Stream,
+    tls: Option<Rc<dyn Secured>>,
+    protocol: Option<Protocol>,
+}
+
+async fn speak(stream: Stream, protocol: Protocol, connection: Connection, gauge: &ConnectionGauge) {
+    match protocol {
+        Protocol::Http1 => {
+            gauge.speaks(ConnectionProtocol::Http1);
+            serve_http1(stream, connection).await;
+        }
+        Protocol::Http2 => {
+            gauge.speaks(ConnectionProtocol::Http2);
+            serve_http2(stream, connection).await;
+        }
+    }
+}
+
+/// The TLS handshake: name → certificate and policy.
+async fn secure(
+    stream: Stream,
+    listen: &Listen,
+    policies: &Policies,
+    worker: &Worker,
+    deadline: Instant,
+    node_profile: TlsProfile,
+) -> Result<Opened, HandshakeFailure> {
+    let begun = now();
+    let mut identity = None;
+    let choose = |hello: &rustls::server::ClientHello<'_>| {
+        let choice = policies.choose(hello, listen.protocols);
+        identity = Some(choice.identity);
+        Ok::<_, Infallible>(choice.config)
+    };
+    let (stream, handshake) = match within(deadline, net::tls::accept(stream, choose)).await {
+        Ok(Ok(agreed)) => agreed,
+        Ok(Err(error)) => return Err(failure(&error)),
+        Err(_) => return Err(HandshakeFailure::TimedOut),
+    };
+    let identity = identity.ok_or(HandshakeFailure::Invalid)?;
+    let version = version(&handshake);
+    worker.metrics.handshake(version, handshake.resumed, now().saturating_duration_since(begun));
+    Ok(Opened {
+        stream,
+        protocol: Some(handshake.protocol.unwrap_or(Protocol::Http1)),
+        tls: Some(Rc::new(Agreed { identity, version, node_profile })),
+    })
+}
+
+/// What a handshake agreed on, as requests ask for it.
+struct Agreed {
+    identity: Identity,
+    version: TlsVersion,
+    node_profile: TlsProfile,
+}
+
+impl Secured for Agreed {
+    fn version(&self) -> TlsVersion {
+        self.version
+    }
+
+    fn may_serve(&self, host: &Host, holder: Option<(&AccountName, TlsProfile)>) -> bool {
+        let holder = holder.map(|(account, profile)| Holder { account: account.clone(), profile });
+        self.identity.may_serve(host, holder.as_ref())
+    }
+}
+
+fn version(handshake: &Handshake) -> TlsVersion {
+    match handshake.version {
+        rustls::ProtocolVersion::TLSv1_2 => TlsVersion::Tls12,
+        _ => TlsVersion::Tls13,
+    }
+}
+
+fn failure(error: &HandshakeError<Infallible>) -> HandshakeFailure {
+    match error {
+        HandshakeError::Io(_) => HandshakeFailure::ClientGone,
+        HandshakeError::Tls(rustls::Error::InvalidMessage(_)) => HandshakeFailure::NotTls,
+        HandshakeError::Tls(rustls::Error::PeerIncompatible(_)) => HandshakeFailure::Incompatible,
+        HandshakeError::Tls(rustls::Error::AlertReceived(_)) => HandshakeFailure::Alert,
+        HandshakeError::Tls(_) | HandshakeError::Choice(_) => HandshakeFailure::Invalid,
+    }
+}
+
+/// What is spoken: as ALPN agreed; on a clear listener HTTP/1, or HTTP/2 where it is allowed and the first bytes
+/// are its preface (RFC 9113 §3.3). `None` when the visitor left first.
+async fn agree(
+    stream: &mut Stream,
+    agreed: Option<Protocol>,
+    listen: &Listen,
+    deadline: Instant,
+) -> Option<Protocol> {
+    if agreed.is_some() {
+        return agreed;
+    }
+    match (listen.protocols.http1, listen.protocols.http2) {
+        (_, false) => return Some(Protocol::Http1),
+        (false, true) => return Some(Protocol::Http2),
+        (true, true) => {}
+    }
+    let sniff = poll_fn(|cx| {
+        loop {
+            let received = stream.input().filled();
+            let common = received.iter().zip(PREFACE).take_while(|(got, want)| got == want).count();
+            if common == PREFACE.len() {
+                return Poll::Ready(Ok(Protocol::Http2));
+            }
+            if common < received.len() {
+                return Poll::Ready(Ok(Protocol::Http1));
+            }
+            match stream.poll_fill(cx) {
+                Poll::Ready(Ok(0)) if stream.input().is_empty() => {
+                    return Poll::Ready(Err(io::Error::from(io::ErrorKind::UnexpectedEof)));
+                }
+                Poll::Ready(Ok(0)) => return Poll::Ready(Ok(Protocol::Http1)),
+                Poll::Ready(Ok(_)) => {}
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    });
+    within(deadline, sniff).await.ok()?.ok()
+}
+
+/// How every HTTP/2 connection begins; no HTTP/1 request does.
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
