@@ -194,4 +194,4 @@ const CLOCK_FILE: &str = "src/base/clock.rs";
 const WAIT_FILE: &str = "tests/wire/support/wait.rs";
 
 /// The files that may hold `unsafe`, each named for what it does.
-const UNSAFE_FILES: &[&str] = &[];
+const UNSAFE_FILES: &[&str] = &["tests/unsafe_counting_allocator.rs"];

@@ -48,7 +48,7 @@ impl Day {
 
     fn of(seconds: i64, zone: &TimeZone) -> Self {
         // Beyond the year 9999 a clock is wrong anyway.
-        let at = Timestamp::from_second(seconds).unwrap_or(Timestamp::UNIX_EPOCH);
+        let at = Timestamp::from_second(seconds).unwrap_or_default();
         let seconds = at.as_second();
         let local = zone.to_datetime(at);
         let offset = i64::from(zone.to_offset(at).seconds());

@@ -1,3 +1,5 @@
+//! From a worker's record to its line in a file, through the thread.
+
 use super::*;
 use std::fs;
 use std::path::Path;

@@ -1,3 +1,5 @@
+//! Accounts that come, go and start again: every request counts once, no series goes back.
+
 use super::*;
 
 /// Accounts whose counters the test sets.

@@ -1,3 +1,5 @@
+//! The page against the table of families, and every way of counting against the page.
+
 use super::*;
 use crate::base::Cause;
 use crate::telemetry::{

@@ -1,3 +1,5 @@
+//! Lines in both styles, and a writer that hangs.
+
 use super::*;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

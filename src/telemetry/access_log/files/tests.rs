@@ -1,3 +1,5 @@
+//! Files that appear, fill up, break, rest and are deleted.
+
 use super::*;
 use crate::base;
 use jiff::tz::TimeZone;

@@ -1,3 +1,5 @@
+//! The exact text of both formats, and requests that try to break a line.
+
 use super::*;
 use crate::base::{ClientAddr, PeerAddr, RequestId};
 use crate::telemetry::TlsVersion;
