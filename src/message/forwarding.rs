@@ -93,3 +93,6 @@ pub fn hops(fields: &Fields) -> usize {
 
 /// What we are called in `Via`: the same on every node, as nobody outside needs to know which.
 const PSEUDONYM: &[u8] = b"parvis";
+
+#[cfg(test)]
+mod tests;
