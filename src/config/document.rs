@@ -1,0 +1,108 @@
+//! An account document: tree → [`Document`]. What stands in the document is checked here; who holds a host that
+//! two documents claim is not known here.
+
+use super::checked::{AccountLimits, AccountState, AttachedCertificate, Document, Node, Timeouts};
+use super::node::tls_profile;
+use super::reader::{Table, Within};
+use super::report::Report;
+use super::scalar::Wrong;
+use super::setting::Setting;
+use super::source::Source;
+use super::values::host_pattern;
+use super::{defaults as d, keys, site, upstream};
+use crate::base::{AccountName, ByteSize};
+use std::path::Path;
+use std::time::Duration;
+
+/// Checks the text of an account document. Reads no file.
+pub(super) fn check(name: &AccountName, file: &Path, text: &str, node: &Node) -> Result<Document, Report> {
+    let source = Source::new(file, text);
+    let tree = source.parse();
+    let top = Table::open(&source, &tree, &keys::ACCOUNT_FILE);
+    let document = read(name, &top, node);
+    source.finish()?;
+    Ok(document)
+}
+
+fn read(name: &AccountName, top: &Table<'_>, node: &Node) -> Document {
+    let limits = limits(&top.table(&keys::ACCOUNT_LIMITS), node);
+    let upstreams = upstream::read(top, limits.in_flight);
+    let sites = site::read(top, &upstreams.names);
+    Document {
+        name: name.clone(),
+        state: state(top),
+        tls_profile: tls_profile(top.get(&keys::ACCOUNT_TLS_PROFILE)).unwrap_or(node.tls_profile),
+        timeouts: timeouts(&top.table(&keys::ACCOUNT_TIMEOUTS), &node.timeouts),
+        certificates: certificates(top),
+        limits,
+        upstreams: upstreams.checked,
+        sites,
+    }
+}
+
+fn state(top: &Table<'_>) -> AccountState {
+    let state = top.get(&keys::ACCOUNT_STATE).and_then(|value| {
+        value.choice(&[
+            ("active", Ok(AccountState::Active)),
+            ("maintenance", Ok(AccountState::Maintenance)),
+            ("suspended", Err("this version does not have it yet: \"maintenance\" shows a page")),
+            (
+                "moved",
+                Err("this version does not have it yet: an upstream with the other server's URL forwards"),
+            ),
+        ])
+    });
+    state.unwrap_or(AccountState::Active)
+}
+
+fn limits(table: &Table<'_>, node: &Node) -> AccountLimits {
+    let most = node.limits.in_flight;
+    let in_flight = Within::Default { default: d::IN_FLIGHT.default.min(most), most };
+    let body_bytes = Within::AtMost(node.limits.body_bytes.map(ByteSize));
+    AccountLimits {
+        in_flight: table.setting_within(&d::IN_FLIGHT, in_flight),
+        queue: table.setting(&d::QUEUE),
+        queue_timeout: table.setting(&d::QUEUE_TIMEOUT),
+        tunnels: table.setting(&d::TUNNELS),
+        rate: table.setting(&d::RATE),
+        body_bytes: table.setting_within(&d::BODY_BYTES, body_bytes).map(|size| size.0),
+    }
+}
+
+/// What is over before the account is known stays the node's.
+fn timeouts(table: &Table<'_>, node: &Timeouts) -> Timeouts {
+    let at_most = |setting: &Setting<Duration>, node| table.setting_within(setting, Within::AtMost(node));
+    let least = node.body_min_rate.unwrap_or(d::BODY_MIN_RATE.least);
+    let body_min_rate = table.setting_within(&d::BODY_MIN_RATE, Within::AtLeast(least));
+    Timeouts {
+        body_idle: at_most(&d::BODY_IDLE, node.body_idle),
+        body_min_rate: Some(body_min_rate).filter(|rate| rate.count > 0),
+        connect: at_most(&d::CONNECT, node.connect),
+        response_header: at_most(&d::RESPONSE_HEADER, node.response_header),
+        response_idle: at_most(&d::RESPONSE_IDLE, node.response_idle),
+        write_idle: at_most(&d::WRITE_IDLE, node.write_idle),
+        tunnel_idle: at_most(&d::TUNNEL_IDLE, node.tunnel_idle),
+        handshake: node.handshake,
+        header: node.header,
+        idle: node.idle,
+        drain: node.drain,
+        drain_delay: node.drain_delay,
+    }
+}
+
+fn certificates(top: &Table<'_>) -> Vec<AttachedCertificate> {
+    top.tables(&keys::CERTIFICATE).iter().filter_map(certificate).collect()
+}
+
+fn certificate(table: &Table<'_>) -> Option<AttachedCertificate> {
+    let file = table.get(&keys::CERTIFICATE_FILE).and_then(|value| value.path_buf());
+    let value = table.get(&keys::CERTIFICATE_NAMES)?;
+    let names: Vec<_> = value.items(MAX_NAMES).filter_map(|item| item.parse(host_pattern)).collect();
+    if names.is_empty() && value.is_list() {
+        value.refuse(Wrong::new("a certificate attached to no name").hint("name the hosts it is shown for"));
+    }
+    Some(AttachedCertificate { names, file: file? })
+}
+
+/// Names of one certificate: more than any issuer signs.
+const MAX_NAMES: usize = 1000;

@@ -1,0 +1,241 @@
+//! The node file: tree → [`Node`].
+
+use super::checked::{HeadLimits, Limits, Listen, Logs, Node, Protocols, Timeouts, TlsProfile, bytes};
+use super::machine::Machine;
+use super::nearest::nearest;
+use super::reader::{Table, Value, Word};
+use super::report::Report;
+use super::scalar::{Auto, Wrong, quoted};
+use super::setting::Key;
+use super::source::{Of, Source};
+use super::values::{host_name, network, socket_address};
+use super::{defaults as d, keys};
+use crate::base::{AccountName, SiteName};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::path::{Component, Path, PathBuf};
+
+/// Checks the text of a node file for `machine`. Reads no file.
+pub(super) fn check_node(file: &Path, text: &str, machine: &Machine) -> Result<Node, Report> {
+    let source = Source::new(file, text);
+    let tree = source.parse();
+    let top = Table::open(&source, &tree, &keys::NODE_FILE);
+    let node = read(&source, &top, machine);
+    source.finish()?;
+    Ok(node)
+}
+
+fn read(source: &Source<'_>, top: &Table<'_>, machine: &Machine) -> Node {
+    let node = top.table(&keys::NODE);
+    let certificates = top.table(&keys::CERTIFICATES);
+    let (accounts, default_site) = accounts(top);
+    Node {
+        file: source.file().to_owned(),
+        name: node
+            .get(&keys::NODE_NAME)
+            .and_then(|value| value.parse(host_name))
+            .map(|name| name.to_string())
+            .or_else(|| machine.name.clone())
+            .unwrap_or_else(|| "parvis".to_owned()),
+        workers: match node.setting(&d::WORKERS) {
+            Auto::Auto => machine.processors.max(1),
+            Auto::Fixed(workers) => workers as usize,
+        },
+        user: node.get(&keys::NODE_USER).and_then(|value| value.parse(user)),
+        state: path(&node, &keys::NODE_STATE).unwrap_or_else(|| d::STATE.into()),
+        tls_profile: tls_profile(node.get(&keys::NODE_TLS_PROFILE)).unwrap_or(TlsProfile::Intermediate),
+        listen: listeners(top),
+        accounts,
+        default_site,
+        certificates: path(&certificates, &keys::CERTIFICATES_DIRECTORY),
+        default_certificate: path(&certificates, &keys::CERTIFICATES_DEFAULT),
+        admin: path(&top.table(&keys::ADMIN), &keys::ADMIN_SOCKET).or_else(|| Some(d::ADMIN_SOCKET.into())),
+        metrics: top.table(&keys::METRICS).get(&keys::METRICS_ADDRESS).and_then(|v| v.parse(socket_address)),
+        logs: logs(&top.table(&keys::LOGS)),
+        limits: limits(&top.table(&keys::NODE_LIMITS), machine),
+        timeouts: timeouts(&top.table(&keys::NODE_TIMEOUTS)),
+    }
+}
+
+fn accounts(top: &Table<'_>) -> (PathBuf, Option<(AccountName, SiteName)>) {
+    let accounts = top.table(&keys::ACCOUNTS);
+    if !accounts.is_present() {
+        let wrong =
+            Wrong::new("`[accounts]` is missing").hint("write [accounts] and directory = \"accounts.d\"");
+        top.refuse(Of::Absence, wrong);
+        return (PathBuf::new(), None);
+    }
+    let default_site = accounts.get(&keys::ACCOUNTS_DEFAULT_SITE).and_then(|value| value.parse(default_site));
+    (path(&accounts, &keys::ACCOUNTS_DIRECTORY).unwrap_or_default(), default_site)
+}
+
+fn default_site(text: &str) -> Result<(AccountName, SiteName), Wrong> {
+    let wrong = || Wrong::new(format!("{} names no site", quoted(text))).hint("write \"ACCOUNT/SITE\"");
+    let (account, site) = text.split_once('/').ok_or_else(wrong)?;
+    Ok((AccountName::new(account).map_err(|_| wrong())?, SiteName::new(site).map_err(|_| wrong())?))
+}
+
+fn listeners(top: &Table<'_>) -> Vec<Listen> {
+    let tables = top.tables(&keys::LISTEN);
+    if tables.is_empty() {
+        let wrong = Wrong::new("`[[listen]]` is missing").hint("write [[listen]] and address = \"[::]:443\"");
+        top.refuse(Of::Absence, wrong);
+    }
+    let mut listeners: Vec<Listen> = Vec::with_capacity(tables.len());
+    for table in &tables {
+        let listener = listener(table);
+        let address = listener.address;
+        if address.port() != 0
+            && let Some(first) = listeners.iter().position(|listener| listener.address == address)
+        {
+            table.refuse(Of::Value, Wrong::new(format!("{address} is already listen[{first}]")));
+        }
+        listeners.push(listener);
+    }
+    listeners
+}
+
+fn listener(table: &Table<'_>) -> Listen {
+    let address = table.get(&keys::LISTEN_ADDRESS).and_then(|value| value.parse(socket_address));
+    let tls = table.setting(&d::TLS);
+    if !table.wrote(d::TLS.name) && address.is_some_and(|address| address.port() == HTTPS_PORT) {
+        let wrong = Wrong::new("port 443 and not a word about TLS");
+        table.refuse(Of::Absence, wrong.hint("write tls = true, or tls = false if that is meant"));
+    }
+    Listen {
+        address: address.unwrap_or(SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), 0)),
+        tls,
+        protocols: match table.get(&keys::LISTEN_PROTOCOLS) {
+            Some(value) => protocols(value, tls),
+            None => Protocols { http1: true, http2: tls },
+        },
+        proxy_protocol_from: match table.get(&keys::LISTEN_PROXY) {
+            Some(value) => value.items(MAX_NETWORKS).filter_map(|item| item.parse(network)).collect(),
+            None => Vec::new(),
+        },
+    }
+}
+
+fn protocols(value: Value<'_, '_>, tls: bool) -> Protocols {
+    const H3: Word<bool> = ("h3", Err("this version does not speak HTTP/3 yet"));
+    const HTTP1: Word<bool> = ("http/1.1", Ok(false));
+    let over_tls = [("h2", Ok(true)), HTTP1, ("h2c", Err("with tls = true the word is \"h2\"")), H3];
+    let clear =
+        [("h2c", Ok(true)), HTTP1, ("h2", Err("\"h2\" needs tls = true; prior knowledge is \"h2c\"")), H3];
+    let words = if tls { &over_tls } else { &clear };
+    let mut items = value.items(words.len()).peekable();
+    if items.peek().is_none() && value.is_list() {
+        value.refuse(Wrong::new("a listener that speaks nothing").hint("remove the listener instead"));
+    }
+    let mut protocols = Protocols { http1: false, http2: false };
+    for is_http2 in items.filter_map(|item| item.choice(words)) {
+        protocols.http1 |= !is_http2;
+        protocols.http2 |= is_http2;
+    }
+    protocols
+}
+
+fn logs(table: &Table<'_>) -> Logs {
+    let http = table.get(&keys::LOGS_HTTP).and_then(|value| value.parse(log_path));
+    Logs {
+        directory: path(table, &keys::LOGS_DIRECTORY),
+        access: table.setting(&d::ACCESS_LOG),
+        http: http.unwrap_or_else(|| d::HTTP_LOG.to_owned()),
+    }
+}
+
+/// A template stays below its directory, and every brace in it is a variable that exists.
+fn log_path(text: &str) -> Result<String, Wrong> {
+    let is_below = Path::new(text).components().all(|part| matches!(part, Component::Normal(_)));
+    if text.is_empty() || !is_below || text.ends_with('/') || text.contains('\0') {
+        let wrong = Wrong::new(format!("{} is not a file below the directory", quoted(text)));
+        return Err(wrong.hint("write a relative path without `..`"));
+    }
+    let mut rest = text;
+    while let Some(open) = rest.find(['{', '}']) {
+        let variable = rest[open..].strip_prefix('{').and_then(|inside| inside.split_once('}'));
+        let Some((name, behind)) = variable else {
+            return Err(Wrong::new(format!("{} has a brace without its partner", quoted(text))));
+        };
+        if !LOG_VARIABLES.contains(&name) {
+            let wrong =
+                Wrong::new(format!("there is no {{{}}} in a log's path", quoted(name).trim_matches('"')));
+            return Err(match nearest(name, LOG_VARIABLES) {
+                Some(near) => wrong.hint(format!("did you mean {{{near}}}?")),
+                None => wrong.hint(format!("there are {{{}}}", LOG_VARIABLES.join("}, {"))),
+            });
+        }
+        rest = behind;
+    }
+    Ok(text.to_owned())
+}
+
+fn limits(table: &Table<'_>, machine: &Machine) -> Limits {
+    Limits {
+        connections: match table.setting(&d::CONNECTIONS) {
+            Auto::Auto => d::connections_for(machine.descriptors),
+            Auto::Fixed(connections) => connections as usize,
+        },
+        connections_per_client: table.setting(&d::CONNECTIONS_PER_CLIENT),
+        handshakes_per_client: table.setting(&d::HANDSHAKES_PER_CLIENT),
+        head: HeadLimits {
+            header_bytes: bytes(table.setting(&d::HEADER_BYTES)),
+            header_count: table.setting(&d::HEADER_COUNT) as usize,
+            url_bytes: bytes(table.setting(&d::URL_BYTES)),
+        },
+        response_header_bytes: bytes(table.setting(&d::RESPONSE_HEADER_BYTES)),
+        body_bytes: table.setting(&d::BODY_BYTES).map(|size| size.0),
+        streams_per_connection: table.setting(&d::STREAMS_PER_CONNECTION),
+        in_flight: table.setting(&d::MOST_IN_FLIGHT),
+    }
+}
+
+fn timeouts(table: &Table<'_>) -> Timeouts {
+    Timeouts {
+        handshake: table.setting(&d::HANDSHAKE),
+        header: table.setting(&d::HEADER),
+        body_idle: table.setting(&d::BODY_IDLE),
+        body_min_rate: Some(table.setting(&d::BODY_MIN_RATE)).filter(|rate| rate.count > 0),
+        connect: table.setting(&d::CONNECT),
+        response_header: table.setting(&d::RESPONSE_HEADER),
+        response_idle: table.setting(&d::RESPONSE_IDLE),
+        write_idle: table.setting(&d::WRITE_IDLE),
+        idle: table.setting(&d::IDLE),
+        tunnel_idle: table.setting(&d::TUNNEL_IDLE),
+        drain: table.setting(&d::DRAIN),
+        drain_delay: table.setting(&d::DRAIN_DELAY),
+    }
+}
+
+/// The profile that a `tls_profile` names.
+pub(super) fn tls_profile(value: Option<Value<'_, '_>>) -> Option<TlsProfile> {
+    value?.choice(&[
+        ("intermediate", Ok(TlsProfile::Intermediate)),
+        ("modern", Ok(TlsProfile::Modern)),
+        (
+            "old",
+            Err("TLS 1.0 and 1.1 are withdrawn (RFC 8996), browsers and rustls speak neither: \
+                 write \"intermediate\""),
+        ),
+    ])
+}
+
+fn path(table: &Table<'_>, key: &Key) -> Option<PathBuf> {
+    table.get(key)?.path_buf()
+}
+
+fn user(text: &str) -> Result<String, Wrong> {
+    let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.');
+    if text.is_empty() || text.starts_with('-') || !text.bytes().all(fits) {
+        return Err(Wrong::new(format!("{} is not a user's name", quoted(text))));
+    }
+    Ok(text.to_owned())
+}
+
+/// What a listener there almost certainly speaks TLS on.
+const HTTPS_PORT: u16 = 443;
+
+/// Networks of one listener: they are searched one by one for every connection.
+const MAX_NETWORKS: usize = 256;
+
+/// What a log's path may contain in braces.
+const LOG_VARIABLES: [&str; 6] = ["account", "site", "file", "year", "month", "date"];

@@ -1,0 +1,142 @@
+//! `[[site]]` of an account document: addresses and what answers there.
+
+use super::checked::{Hsts, LogFormat, Site, SiteAction};
+use super::names::Names;
+use super::reader::{Table, Value};
+use super::redirect;
+use super::scalar::{Wrong, quoted};
+use super::source::Of;
+use super::values::site_address;
+use super::{defaults as d, keys};
+use crate::base::{SiteAddress, SiteName, UpstreamName};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
+/// Reads every `[[site]]`; `upstreams` are the names there are.
+pub(super) fn read(top: &Table<'_>, upstreams: &Names) -> Vec<Site> {
+    let tables = top.tables(&keys::SITE);
+    let mut names = Names::default();
+    let mut places = HashMap::new();
+    let mut sites = Vec::with_capacity(tables.len());
+    let mut complete = true;
+    for table in &tables {
+        let site = site(table, upstreams, &mut names, &mut places);
+        complete &= site.is_some();
+        sites.extend(site);
+    }
+    if complete {
+        redirect::refuse_loops(&tables, &sites);
+    }
+    sites
+}
+
+fn site(
+    table: &Table<'_>,
+    upstreams: &Names,
+    names: &mut Names,
+    places: &mut HashMap<String, String>,
+) -> Option<Site> {
+    let name = names.read(table, &keys::SITE_NAME, SiteName::new);
+    let addresses = table.get(&keys::SITE_ADDRESSES).map(|value| addresses(value, places));
+    let action = action(table, upstreams);
+    let hsts = hsts(&table.table(&keys::HSTS));
+    let log_format = table.get(&keys::SITE_LOG_FORMAT).and_then(log_format);
+    let (force_https, lend) = (table.setting(&d::FORCE_HTTPS), table.setting(&d::LEND));
+    Some(Site {
+        name: name?,
+        addresses: addresses?,
+        action: action?,
+        force_https,
+        hsts,
+        lend,
+        log_format: log_format.unwrap_or(LogFormat::Advanced),
+    })
+}
+
+/// The addresses, none of which may stand in the document before.
+fn addresses(value: Value<'_, '_>, places: &mut HashMap<String, String>) -> Vec<SiteAddress> {
+    let mut addresses = Vec::new();
+    for item in value.items(MAX_ADDRESSES) {
+        let Some(address) = item.parse(site_address) else { continue };
+        match places.entry(address.to_string()) {
+            Entry::Vacant(place) => {
+                place.insert(item.path());
+                addresses.push(address);
+            }
+            Entry::Occupied(place) => {
+                item.refuse(Wrong::new(format!("\"{address}\" is already {}", place.get())));
+            }
+        }
+    }
+    addresses
+}
+
+fn action(table: &Table<'_>, upstreams: &Names) -> Option<SiteAction> {
+    let upstream = table.get(&keys::SITE_UPSTREAM);
+    let redirect = table.table(&keys::REDIRECT);
+    match (upstream, table.wrote(keys::REDIRECT.name)) {
+        (Some(value), true) => {
+            value.refuse(
+                Wrong::new("`upstream` and `redirect` cannot both answer").hint("remove one of the two"),
+            );
+            None
+        }
+        (Some(value), false) => named(value, upstreams).map(SiteAction::Upstream),
+        (None, true) => redirect::read(&redirect).map(SiteAction::Redirect),
+        (None, false) if table.wrote("answer") => None,
+        (None, false) => {
+            let wrong = Wrong::new("nothing answers here");
+            table.refuse(
+                Of::Absence,
+                wrong.hint("write `upstream = \"NAME\"` or `redirect = { to = \"…\" }`"),
+            );
+            None
+        }
+    }
+}
+
+fn named(value: Value<'_, '_>, upstreams: &Names) -> Option<UpstreamName> {
+    let name = value.text()?;
+    if upstreams.contains(name) {
+        return UpstreamName::new(name).ok();
+    }
+    let wrong = Wrong::new(format!("no `[[upstream]]` is named {}", quoted(name)));
+    value.refuse_as_absent(match upstreams.nearest(name) {
+        Some(near) => wrong.hint(format!("did you mean \"{near}\"?")),
+        None => wrong.hint("write an [[upstream]] with this name"),
+    });
+    None
+}
+
+fn hsts(table: &Table<'_>) -> Option<Hsts> {
+    if !table.is_present() {
+        return None;
+    }
+    let hsts = Hsts {
+        max_age: table.setting(&d::HSTS_MAX_AGE),
+        include_subdomains: table.setting(&d::HSTS_SUBDOMAINS),
+        preload: table.setting(&d::HSTS_PRELOAD),
+    };
+    if hsts.preload && !(hsts.include_subdomains && hsts.max_age >= d::HSTS_YEAR) {
+        let wrong = Wrong::new("the preload list takes no such site");
+        let hint = "it asks for include_subdomains = true and a max_age of \"365d\" at least";
+        table.refuse_key(d::HSTS_PRELOAD.name, wrong.hint(hint));
+    }
+    Some(hsts)
+}
+
+fn log_format(value: Value<'_, '_>) -> Option<LogFormat> {
+    if value.text()?.contains('{') {
+        let wrong = Wrong::new("this version does not have formats of one's own yet");
+        value.refuse(wrong.hint("write \"standard\" or \"advanced\""));
+        return None;
+    }
+    value.choice(&[
+        ("standard", Ok(LogFormat::Standard)),
+        ("advanced", Ok(LogFormat::Advanced)),
+        ("json", Err("this version does not have it yet: \"advanced\" has the same fields")),
+    ])
+}
+
+/// Addresses of one site: a thousand domains with a hundred names each.
+const MAX_ADDRESSES: usize = 100_000;
