@@ -239,3 +239,6 @@ const MAX_NETWORKS: usize = 256;
 
 /// What a log's path may contain in braces.
 const LOG_VARIABLES: [&str; 6] = ["account", "site", "file", "year", "month", "date"];
+
+#[cfg(test)]
+mod tests;

@@ -17,11 +17,11 @@ pub(super) fn socket_address(text: &str) -> Result<SocketAddr, Wrong> {
         ))
         .hint(format!("write \"{}:{}\"", address.ip().to_canonical(), address.port()))),
         Ok(address) => Ok(address),
-        Err(_) if text.starts_with(':') || text.starts_with("*:") => {
-            Err(Wrong::new(format!("{} names no address", quoted(text))).hint(both()))
-        }
         Err(_) if text.parse::<IpAddr>().is_ok() => {
             Err(Wrong::new(format!("{} has no port", quoted(text))).hint("write it as in \"[::]:443\""))
+        }
+        Err(_) if text.starts_with(':') || text.starts_with("*:") => {
+            Err(Wrong::new(format!("{} names no address", quoted(text))).hint(both()))
         }
         Err(_) => Err(Wrong::new(format!("{} is not an IP address and a port", quoted(text))).hint(both())),
     }
