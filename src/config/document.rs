@@ -97,8 +97,8 @@ fn certificates(top: &Table<'_>) -> Vec<AttachedCertificate> {
 fn certificate(table: &Table<'_>) -> Option<AttachedCertificate> {
     let file = table.get(&keys::CERTIFICATE_FILE).and_then(|value| value.path_buf());
     let value = table.get(&keys::CERTIFICATE_NAMES)?;
-    let names: Vec<_> = value.items(MAX_NAMES).filter_map(|item| item.parse(host_pattern)).collect();
-    if names.is_empty() && value.is_list() {
+    let names = value.items(MAX_NAMES).filter_map(|item| item.parse(host_pattern)).collect();
+    if value.is_empty_list() {
         value.refuse(Wrong::new("a certificate attached to no name").hint("name the hosts it is shown for"));
     }
     Some(AttachedCertificate { names, file: file? })
@@ -106,3 +106,6 @@ fn certificate(table: &Table<'_>) -> Option<AttachedCertificate> {
 
 /// Names of one certificate: more than any issuer signs.
 const MAX_NAMES: usize = 1000;
+
+#[cfg(test)]
+mod tests;

@@ -61,3 +61,6 @@ pub fn load_all(path: &Path) -> Result<(Node, Vec<Document>), Report> {
     let documents = directory::all_documents(&node)?;
     Ok((node, documents))
 }
+
+#[cfg(test)]
+mod tests;

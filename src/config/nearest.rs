@@ -17,7 +17,10 @@ pub(super) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a s
 
 /// Case and the kind of separator are the commonest slips, and none that should count.
 fn normal(word: &str) -> Vec<u8> {
-    word.bytes().filter(|b| !matches!(b, b'-' | b'_' | b' ')).map(|b| b.to_ascii_lowercase()).collect()
+    word.bytes()
+        .filter(|b| !matches!(b, b'-' | b'_' | b' ' | b'.' | b'/'))
+        .map(|b| b.to_ascii_lowercase())
+        .collect()
 }
 
 /// Edits between two words: letters put in, left out, changed, or two neighbours swapped.

@@ -122,12 +122,11 @@ fn protocols(value: Value<'_, '_>, tls: bool) -> Protocols {
     let clear =
         [("h2c", Ok(true)), HTTP1, ("h2", Err("\"h2\" needs tls = true; prior knowledge is \"h2c\"")), H3];
     let words = if tls { &over_tls } else { &clear };
-    let mut items = value.items(words.len()).peekable();
-    if items.peek().is_none() && value.is_list() {
+    if value.is_empty_list() {
         value.refuse(Wrong::new("a listener that speaks nothing").hint("remove the listener instead"));
     }
     let mut protocols = Protocols { http1: false, http2: false };
-    for is_http2 in items.filter_map(|item| item.choice(words)) {
+    for is_http2 in value.items(words.len()).filter_map(|item| item.choice(words)) {
         protocols.http1 |= !is_http2;
         protocols.http2 |= is_http2;
     }

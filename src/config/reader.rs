@@ -131,10 +131,10 @@ impl<'s> Table<'s> {
         }
     }
 
-    /// The value of a key; a required one that is absent is noted.
+    /// The value of a key; a required one that is absent from a table that is there is noted.
     pub(super) fn get<'t>(&'t self, key: &Key) -> Option<Value<'t, 's>> {
         let value = self.find(key.name);
-        if value.is_none() && matches!(key.absent, Absent::Required) {
+        if value.is_none() && self.is_present() && matches!(key.absent, Absent::Required) {
             let wrong =
                 Wrong::new(format!("`{}` is missing", key.name)).hint(format!("it takes {}", key.takes));
             self.refuse(Of::Absence, wrong);
@@ -262,9 +262,9 @@ impl<'t, 's> Value<'t, 's> {
         T::read(self.item.get_ref()).map_err(|wrong| self.refuse(wrong)).ok()
     }
 
-    /// Whether it is a list.
-    pub(super) fn is_list(&self) -> bool {
-        matches!(self.item.get_ref(), DeValue::Array(_))
+    /// Whether it is a list without items.
+    pub(super) fn is_empty_list(&self) -> bool {
+        matches!(self.item.get_ref(), DeValue::Array(items) if items.is_empty())
     }
 
     /// The text as a path, resolved against the file's directory.

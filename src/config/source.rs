@@ -20,8 +20,6 @@ struct Found {
     problems: Vec<Placed>,
     /// Problems past [`MAX_PROBLEMS`]: counted, not kept.
     more: usize,
-    /// Where the text is no TOML.
-    torn: Vec<Range<usize>>,
     /// What must not be shown.
     secrets: Vec<Range<usize>>,
 }
@@ -33,9 +31,17 @@ struct Placed {
     of: Of,
 }
 
+impl Found {
+    fn is_torn(&self) -> bool {
+        self.problems.iter().any(|placed| placed.of == Of::Syntax)
+    }
+}
+
 /// What a problem is about.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Of {
+    /// The text is no TOML here.
+    Syntax,
     /// Something written: its value may be shown.
     Value,
     /// A key nobody knows: what it holds, nobody knows either, so the value is not shown.
@@ -66,14 +72,13 @@ impl<'s> Source<'s> {
         let (tree, errors) = DeTable::parse_recoverable(self.text);
         for error in errors {
             let span = error.span().unwrap_or(0..0);
-            self.note(span.clone(), String::new(), Of::Value, Wrong::new(error.message()));
-            self.found.borrow_mut().torn.push(span);
+            self.note(span, String::new(), Of::Syntax, Wrong::new(error.message()));
         }
         let tree = tree.into_inner();
         if self.text.contains(SECRET_KEY) {
             let mut found = self.found.borrow_mut();
             match self.text.find(SECRET_KEY) {
-                Some(first) if !found.torn.is_empty() => found.secrets.push(first..self.text.len()),
+                Some(first) if found.is_torn() => found.secrets.push(first..self.text.len()),
                 _ => secrets_of(&tree, false, &mut found.secrets),
             }
         }
@@ -97,21 +102,16 @@ impl<'s> Source<'s> {
 
     /// The report, where anything was found.
     pub(super) fn finish(self) -> Result<(), Report> {
-        let Found { mut problems, more, torn, secrets } = self.found.take();
+        let is_torn = self.found.borrow().is_torn();
+        let Found { mut problems, more, secrets } = self.found.take();
         if problems.is_empty() {
             return Ok(());
         }
         let lines = Lines::of(self.text);
-        if !torn.is_empty() {
-            let torn_lines: Vec<usize> = torn.iter().map(|span| lines.number(span.start)).collect();
-            let is_syntax = |placed: &Placed| torn.contains(&placed.span) && placed.key.is_empty();
-            problems.retain(|placed| {
-                let follows =
-                    placed.of == Of::Absence || torn_lines.contains(&lines.number(placed.span.start));
-                is_syntax(placed) || !follows
-            });
-        }
         problems.sort_by_key(|placed| placed.span.start);
+        if is_torn {
+            keep_causes(&mut problems, &lines);
+        }
         let mut report = Report::default();
         for Placed { span, key, wrong, of } in problems {
             let line = lines.number(span.start);
@@ -130,6 +130,19 @@ impl<'s> Source<'s> {
         }
         Err(report)
     }
+}
+
+/// Where the text is no TOML, drops what only follows from that: what may have been lost, and all but the first
+/// problem of a torn line.
+fn keep_causes(problems: &mut Vec<Placed>, lines: &Lines<'_>) {
+    let line = |placed: &Placed| lines.number(placed.span.start);
+    let torn: Vec<usize> = problems.iter().filter(|placed| placed.of == Of::Syntax).map(line).collect();
+    let mut told = 0;
+    problems.retain(|placed| match placed.of {
+        Of::Syntax => std::mem::replace(&mut told, line(placed)) != line(placed),
+        Of::Absence => false,
+        Of::Value | Of::Key => torn.binary_search(&line(placed)).is_err(),
+    });
 }
 
 /// Where lines begin.

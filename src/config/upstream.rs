@@ -86,7 +86,7 @@ fn ip_target(text: &str) -> Result<Target, Wrong> {
             Wrong::new("this version does not have \"auto\" yet: it starts no programs").hint(written)
         );
     }
-    if text.starts_with(':') {
+    if text.strip_prefix(':').is_some_and(|port| port.parse::<u16>().is_ok()) {
         let wrong = Wrong::new(format!("{} is a port on the account's own address", quoted(text)));
         return Err(wrong.hint(format!("this version does not have these yet: write \"[::1]{text}\"")));
     }

@@ -141,10 +141,15 @@ impl<'t> Url<'t> {
             // The text may hold a password: it is not repeated.
             return Err(Wrong::new("a URL with a user name").hint("write it without the part before the `@`"));
         }
-        let wrong = |why: HostError| Wrong::new(format!("{} is not a URL: its host is {why}", quoted(text)));
-        let Authority { host, port } = Authority::parse(authority.as_bytes()).map_err(|why| match why {
-            HostError::Empty | HostError::TooLong => wrong(why),
-            why => Wrong::new(format!("{} is not a URL: its host has {why}", quoted(text))),
+        let Authority { host, port } = Authority::parse(authority.as_bytes()).map_err(|error| {
+            let why = match error {
+                HostError::Empty => "it has no host".to_owned(),
+                HostError::TooLong => "its host is too long".to_owned(),
+                HostError::BadPort => "its port is not a number up to 65535".to_owned(),
+                HostError::BadLiteral => "its host is not an IPv6 address in brackets".to_owned(),
+                error => format!("its host has {error}"),
+            };
+            Wrong::new(format!("{} is not a URL: {why}", quoted(text)))
         })?;
         if port == Some(0) {
             return Err(Wrong::new(format!("{} has port 0", quoted(text))));

@@ -1,3 +1,6 @@
+//! The node file: what arrives, and what is said of what is wrong.
+
+use super::super::report::Problem;
 use super::*;
 use crate::base::Rate;
 use std::time::Duration;
@@ -13,7 +16,7 @@ fn check(text: &str) -> Result<Node, Report> {
 /// The problems of a file, each in one line without the file's name.
 fn problems(text: &str) -> Vec<String> {
     let report = check(text).unwrap_err();
-    let lines = report.problems.iter().map(|problem| problem.one_line());
+    let lines = report.problems.iter().map(Problem::one_line);
     lines.map(|line| line.trim_start_matches("/etc/parvis/parvis.toml:").to_owned()).collect()
 }
 
