@@ -23,17 +23,20 @@ fn count() {
 
 // SAFETY: every call goes to the system's allocator as it came; counting neither allocates nor unwinds.
 unsafe impl GlobalAlloc for Counting {
+    // SAFETY: asks of its caller what the trait asks.
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count();
         // SAFETY: the caller's promises are the ones asked for.
         unsafe { System.alloc(layout) }
     }
 
+    // SAFETY: asks of its caller what the trait asks.
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
         // SAFETY: `block` came from the system's allocator by `alloc` or `realloc`.
         unsafe { System.dealloc(block, layout) }
     }
 
+    // SAFETY: asks of its caller what the trait asks.
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         count();
         // SAFETY: `block` came from the system's allocator by `alloc` or `realloc`.

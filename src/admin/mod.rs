@@ -1,1 +1,61 @@
-//! Placeholder.
+//! How people and their tools talk to a running node: the metrics listener, the admin socket, and the client of
+//! `parvis status` and its like. Answers questions and passes wishes on; decides and changes nothing itself.
+
+mod client;
+mod page;
+mod server;
+mod socket;
+
+pub use client::{Answer, AskError, ask};
+pub use server::{serve_admin, serve_metrics};
+pub use socket::{AdminSocket, MetricsListener};
+
+use crate::telemetry::Metrics;
+use std::borrow::Cow;
+use std::future::Future;
+use std::pin::Pin;
+
+/// The node as the admin's pages see it. Whoever runs the node implements it, by a channel to the control part as
+/// a rule.
+pub trait Node: Send + Sync + 'static {
+    /// What `/metrics` shows.
+    fn metrics(&self) -> &Metrics;
+
+    /// Whether the node asks for traffic.
+    fn readiness(&self) -> Readiness;
+
+    /// The node's status as JSON, of one account where it is named.
+    fn status(&self, account: Option<&str>) -> Reply;
+
+    /// Reads the node file, every document and every certificate again; what came of it as JSON.
+    fn reload(&self) -> Reply;
+
+    /// Begins the drain, if it has not begun; how it goes as JSON.
+    fn drain(&self) -> Reply;
+}
+
+/// Whether the node asks for traffic.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Readiness {
+    /// It does.
+    Ready,
+    /// It does not, and why: it starts, or drains.
+    NotReady(Cow<'static, str>),
+}
+
+/// What comes of a question, once it is known: JSON when it was answered or done, and JSON that says why not.
+pub type Reply = Pin<Box<dyn Future<Output = Result<String, Refused>> + Send>>;
+
+/// Why a question has no answer, or a wish was not fulfilled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// There is no such account.
+    Unknown,
+    /// What there is to read has mistakes, which the JSON lists; the node goes on as before.
+    Invalid(String),
+    /// The node cannot answer now (it is starting or ending), and why.
+    Unavailable(Cow<'static, str>),
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,96 @@
+//! Which path answers what, on the metrics listener and on the admin socket. Knows no connection.
+
+use super::{Node, Readiness, Refused, Reply};
+use bytes::Bytes;
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http_body_util::Full;
+
+/// An answer with its whole body.
+pub(super) type Page = Response<Full<Bytes>>;
+
+/// The metrics listener's pages: reachable by whoever reaches the address, so they only tell and change nothing.
+pub(super) fn metrics_page<B>(node: &impl Node, request: &Request<B>) -> Page {
+    let page = match request.uri().path() {
+        "/metrics" => metrics,
+        "/live" => |_: &_| text(StatusCode::OK, "live\n"),
+        "/ready" => ready,
+        _ => return not_found(),
+    };
+    if reads(request.method()) { page(node) } else { method_not_allowed("GET, HEAD") }
+}
+
+/// The admin socket's pages: reachable by whoever may open the socket.
+pub(super) async fn admin_page<B>(node: &impl Node, request: &Request<B>) -> Page {
+    let method = request.method();
+    match request.uri().path() {
+        "/ready" if reads(method) => ready(node),
+        "/status" if reads(method) => reply(node.status(None)).await,
+        "/reload" if method == Method::POST => reply(node.reload()).await,
+        "/drain" if method == Method::POST => reply(node.drain()).await,
+        "/ready" | "/status" => method_not_allowed("GET, HEAD"),
+        "/reload" | "/drain" => method_not_allowed("POST"),
+        path => match path.strip_prefix("/status/") {
+            Some(account) if reads(method) => reply(node.status(Some(account))).await,
+            Some(_) => method_not_allowed("GET, HEAD"),
+            None => not_found(),
+        },
+    }
+}
+
+fn reads(method: &Method) -> bool {
+    method == Method::GET || method == Method::HEAD
+}
+
+fn metrics(node: &impl Node) -> Page {
+    match node.metrics().render() {
+        Ok(page) => answer(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", page),
+        Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")),
+    }
+}
+
+fn ready(node: &impl Node) -> Page {
+    match node.readiness() {
+        Readiness::Ready => text(StatusCode::OK, "ready\n"),
+        Readiness::NotReady(why) => text(StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {why}\n")),
+    }
+}
+
+pub(super) async fn reply(reply: Reply) -> Page {
+    match reply.await {
+        Ok(body) => json(StatusCode::OK, body),
+        Err(Refused::Unknown) => json(StatusCode::NOT_FOUND, error("there is no such account")),
+        Err(Refused::Invalid(report)) => json(StatusCode::UNPROCESSABLE_ENTITY, report),
+        Err(Refused::Unavailable(why)) => json(StatusCode::SERVICE_UNAVAILABLE, error(&why)),
+    }
+}
+
+fn error(why: &str) -> String {
+    serde_json::json!({ "error": why }).to_string()
+}
+
+fn not_found() -> Page {
+    text(StatusCode::NOT_FOUND, "there is no such page\n")
+}
+
+fn method_not_allowed(allowed: &'static str) -> Page {
+    let mut page = text(StatusCode::METHOD_NOT_ALLOWED, format!("allowed: {allowed}\n"));
+    page.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
+    page
+}
+
+fn text(status: StatusCode, body: impl Into<Bytes>) -> Page {
+    answer(status, "text/plain; charset=utf-8", body)
+}
+
+fn json(status: StatusCode, body: impl Into<Bytes>) -> Page {
+    answer(status, "application/json", body)
+}
+
+fn answer(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Page {
+    let mut page = Response::new(Full::new(body.into()));
+    *page.status_mut() = status;
+    page.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    page.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    page
+}

@@ -1,0 +1,118 @@
+//! Accepts connections to the metrics listener and the admin socket, and serves HTTP/1.1 on them, within bounds:
+//! these doors are for a few tools, and must hold when a stranger leans on them.
+
+use super::Node;
+use super::page::{Page, admin_page, metrics_page};
+use super::socket::{AdminSocket, MetricsListener};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use std::convert::Infallible;
+use std::future::Future;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+/// Serves `/metrics`, `/live` and `/ready` until it is dropped, and its connections with it.
+pub async fn serve_metrics(listener: MetricsListener, node: Arc<impl Node>) -> Infallible {
+    let respond = move |request: http::Request<Incoming>| {
+        let page = metrics_page(&*node, &request);
+        async move { page }
+    };
+    serve(|| listener.accept(), respond, METRICS_BOUNDS).await
+}
+
+/// Serves `/status`, `/ready`, `/reload` and `/drain` until it is dropped, and its connections with it.
+pub async fn serve_admin(socket: AdminSocket, node: Arc<impl Node>) -> Infallible {
+    let respond = move |request: http::Request<Incoming>| {
+        let node = Arc::clone(&node);
+        async move { admin_page(&*node, &request).await }
+    };
+    serve(|| socket.accept(), respond, ADMIN_BOUNDS).await
+}
+
+/// What a listener's visitors may take.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bounds {
+    /// Connections open at a time.
+    pub(super) connections: usize,
+    /// The time for a head, and between requests: a tool that asks less often connects again.
+    pub(super) header: Duration,
+    /// However a peer behaves, its place is free again after this.
+    pub(super) connection: Duration,
+}
+
+pub(super) async fn serve<Io, Accepting, Responding>(
+    accept: impl Fn() -> Accepting,
+    respond: impl Fn(http::Request<Incoming>) -> Responding + Clone + Send + 'static,
+    bounds: Bounds,
+) -> Infallible
+where
+    Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    Accepting: Future<Output = io::Result<Io>>,
+    Responding: Future<Output = Page> + Send + 'static,
+{
+    let mut connections = JoinSet::new();
+    loop {
+        // Who finds all places taken waits in the listener's queue.
+        while connections.len() >= bounds.connections {
+            connections.join_next().await;
+        }
+        tokio::select! {
+            accepted = accept() => match accepted {
+                Ok(io) => {
+                    let connection = connection(io, respond.clone(), bounds.header);
+                    connections.spawn(timeout(bounds.connection, connection));
+                }
+                Err(error) => {
+                    // The peer left in the queue, or there are no descriptors: a moment will help either way.
+                    tracing::warn!(%error, "a connection to the metrics or admin listener was not accepted");
+                    sleep(ACCEPT_PAUSE).await;
+                }
+            },
+            Some(_) = connections.join_next() => {}
+        }
+    }
+}
+
+async fn connection<Responding>(
+    io: impl AsyncRead + AsyncWrite + Unpin,
+    respond: impl Fn(http::Request<Incoming>) -> Responding,
+    header_timeout: Duration,
+) where
+    Responding: Future<Output = Page>,
+{
+    let service = service_fn(move |request| {
+        let page = respond(request);
+        async { Ok::<_, Infallible>(page.await) }
+    });
+    let served = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(header_timeout)
+        .max_headers(MOST_HEADERS)
+        .max_buf_size(MOST_BUFFERED_BYTES)
+        .serve_connection(TokioIo::new(io), service);
+    if let Err(error) = served.await {
+        tracing::debug!(%error, "a connection to the metrics or admin listener broke");
+    }
+}
+
+/// A pair of Prometheus servers, a load balancer's probes from several machines, and somebody with curl.
+const METRICS_BOUNDS: Bounds =
+    Bounds { connections: 64, header: Duration::from_secs(15), connection: Duration::from_secs(120) };
+
+/// An operator's terminals, and scripts. Two minutes are longer than a reload of everything takes.
+const ADMIN_BOUNDS: Bounds =
+    Bounds { connections: 16, header: Duration::from_secs(15), connection: Duration::from_secs(120) };
+
+const MOST_HEADERS: usize = 64;
+
+/// hyper takes no less than 8 KiB.
+const MOST_BUFFERED_BYTES: usize = 16 * 1024;
+
+/// How long a failed accept keeps the next one waiting.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
