@@ -2,7 +2,7 @@
 //! site answers a host and path; does not say who holds the host.
 
 use super::paths::{Paths, Readings};
-use super::{Claim, Pattern, Site};
+use super::{Claim, Entry, Pattern, Site};
 use crate::base::{Host, HostPattern, SiteName};
 use crate::config::{self, AccountLimits, AccountState, AttachedCertificate, Document, Timeouts, TlsProfile};
 use crate::upstream::Upstream;
@@ -28,7 +28,8 @@ pub struct Form {
     /// The hash of the document's text.
     pub hash: DocumentHash,
     tables: Arc<Tables>,
-    refused: Option<Arc<Refused>>,
+    refused: Option<Arc<Patterns>>,
+    entering: Option<Arc<Entering>>,
 }
 
 /// SHA-256 of a document's text.
@@ -75,9 +76,15 @@ struct Served {
     spec: config::Upstream,
 }
 
-/// What the document claims and the account does not hold.
+/// The form that comes next, and what it brings in, while a change is under way.
+#[derive(Debug)]
+struct Entering {
+    form: Arc<Form>,
+    patterns: Patterns,
+}
+
 #[derive(Debug, Default)]
-struct Refused {
+struct Patterns {
     exact: HashSet<Arc<str>, RandomState>,
     wildcards: HashSet<Arc<str>, RandomState>,
 }
@@ -110,28 +117,39 @@ impl Form {
             hash,
             tables: Arc::new(Tables::compile(document, upstreams)),
             refused: None,
+            entering: None,
         }
     }
 
     /// The form of an account that has no document any more: the same limits, nothing held.
     #[must_use]
-    pub fn emptied(&self, generation: u64) -> Self {
-        Self { generation, tables: Arc::new(Tables::default()), refused: None, ..self.clone() }
+    pub fn emptied(&self) -> Self {
+        Self { tables: Arc::new(Tables::default()), refused: None, entering: None, ..self.clone() }
     }
 
     /// The same form without the patterns that the account may not have. Cost: grows with them, not with the
     /// form.
     #[must_use]
     pub fn refusing(&self, patterns: impl IntoIterator<Item = Pattern>) -> Self {
-        let mut refused = Refused::default();
-        for pattern in patterns {
-            match pattern {
-                Pattern::Exact(host) => refused.exact.insert(host),
-                Pattern::Wildcard(parent) => refused.wildcards.insert(parent),
-            };
+        let refused: Patterns = patterns.into_iter().collect();
+        Self { refused: (!refused.is_empty()).then(|| Arc::new(refused)), entering: None, ..self.clone() }
+    }
+
+    /// The same form while `next` takes its place: where one of `patterns`, which are new in `next`, leads to the
+    /// account, `next` answers.
+    #[must_use]
+    pub fn entering(&self, next: Arc<Form>, patterns: impl IntoIterator<Item = Pattern>) -> Self {
+        let entering = Entering { form: next, patterns: patterns.into_iter().collect() };
+        Self { entering: Some(Arc::new(entering)), ..self.clone() }
+    }
+
+    /// The form that answers where `entry` leads to the account: this one, but for what a change that is under way
+    /// brings in.
+    pub fn answering(self: Arc<Self>, entry: Entry<'_>) -> Arc<Self> {
+        match &self.entering {
+            Some(entering) if entering.patterns.contains(entry) => entering.form.clone(),
+            _ => self,
         }
-        let any = !refused.exact.is_empty() || !refused.wildcards.is_empty();
-        Self { refused: any.then(|| Arc::new(refused)), ..self.clone() }
     }
 
     /// What answers `host` and `path` (as received; a query is ignored). Exact host first, then the wildcards
@@ -172,20 +190,14 @@ impl Form {
 
     /// The tables of paths that have a say about `host`, the most specific first.
     fn covering<'a, 'h>(&'a self, host: &'h Host) -> impl Iterator<Item = &'a Paths> + use<'a, 'h> {
-        let exact = self.tables.exact.get(host.as_str()).filter(|_| !self.refuses_exact(host.as_str()));
+        let refuses = |entry| self.refused.as_ref().is_some_and(|refused| refused.contains(entry));
+        let exact = self.tables.exact.get(host.as_str());
         let parents = (!self.tables.wildcards.is_empty()).then(|| host.parents()).into_iter().flatten();
-        let wildcards = parents
-            .filter_map(|parent| self.tables.wildcards.get(parent).filter(|_| !self.refuses_wildcard(parent)))
-            .map(|wildcard| &wildcard.paths);
-        exact.into_iter().chain(wildcards)
-    }
-
-    fn refuses_exact(&self, host: &str) -> bool {
-        self.refused.as_ref().is_some_and(|refused| refused.exact.contains(host))
-    }
-
-    fn refuses_wildcard(&self, parent: &str) -> bool {
-        self.refused.as_ref().is_some_and(|refused| refused.wildcards.contains(parent))
+        let wildcards = parents.filter_map(move |parent| {
+            let wildcard = self.tables.wildcards.get(parent)?;
+            (!refuses(Entry::Wildcard(parent))).then_some(&wildcard.paths)
+        });
+        exact.filter(|_| !refuses(Entry::Exact(host.as_str()))).into_iter().chain(wildcards)
     }
 
     /// The site of this name.
@@ -253,6 +265,32 @@ impl Form {
                 served.upstream.retire();
             }
         }
+    }
+}
+
+impl Patterns {
+    fn is_empty(&self) -> bool {
+        self.exact.is_empty() && self.wildcards.is_empty()
+    }
+
+    fn contains(&self, entry: Entry<'_>) -> bool {
+        match entry {
+            Entry::Exact(host) => self.exact.contains(host),
+            Entry::Wildcard(parent) => self.wildcards.contains(parent),
+        }
+    }
+}
+
+impl FromIterator<Pattern> for Patterns {
+    fn from_iter<I: IntoIterator<Item = Pattern>>(patterns: I) -> Self {
+        let mut set = Self::default();
+        for pattern in patterns {
+            match pattern {
+                Pattern::Exact(host) => set.exact.insert(host),
+                Pattern::Wildcard(parent) => set.wildcards.insert(parent),
+            };
+        }
+        set
     }
 }
 

@@ -12,7 +12,7 @@ pub(crate) mod testing;
 
 pub use form::{DocumentHash, Form, Found};
 pub use live::Live;
-pub use pattern::{Claim, Pattern};
+pub use pattern::{Claim, Entry, Pattern};
 pub use site::{Action, Redirect, Site};
 
 use crate::base::{AccountName, Drain, DrainSwitch};
@@ -65,12 +65,20 @@ impl Account {
         &self.drain
     }
 
-    /// Serves `form` from now on and returns the one served until now. Upstreams that stay take over their
-    /// changed settings, those that are gone are retired. Called by the control thread alone.
-    pub fn publish(&self, form: Form) -> Arc<Form> {
-        self.gate.retune(&form.limits);
-        form.retune_upstreams();
-        let form = Arc::new(form);
+    /// Makes ready for `next`, which will be published: limits and settings of upstreams take effect, and where
+    /// `entering` lead to the account, `next` answers from now on. Called by the control thread alone.
+    pub fn prepare(&self, next: &Arc<Form>, entering: impl IntoIterator<Item = Pattern>) {
+        self.gate.retune(&next.limits);
+        next.retune_upstreams();
+        let mut entering = entering.into_iter().peekable();
+        if entering.peek().is_some() {
+            self.form.store(Arc::new(self.form().entering(next.clone(), entering)));
+        }
+    }
+
+    /// Serves `form` from now on and returns the one served until now. Upstreams that are gone are retired.
+    /// Called by the control thread alone.
+    pub fn publish(&self, form: Arc<Form>) -> Arc<Form> {
         let before = self.form.swap(form.clone());
         before.retire_upstreams(&form);
         before

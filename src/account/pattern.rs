@@ -14,6 +14,15 @@ pub enum Pattern {
     Wildcard(Arc<str>),
 }
 
+/// The entry of the host table by which a host came to an account: its own name, or the parent of a wildcard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Entry<'a> {
+    /// The host itself.
+    Exact(&'a str),
+    /// A wildcard, by its parent.
+    Wildcard(&'a str),
+}
+
 /// What a document asks for: a pattern, and whether others may have names under it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Claim {

@@ -1,7 +1,7 @@
 //! The host table: from a host or wildcard to the account that holds it. Read by every worker, written by the
 //! control thread alone. It holds no site: what answers at a host is asked of the account's form.
 
-use crate::account::{Account, Form, Found, Pattern, Site};
+use crate::account::{Account, Entry, Form, Found, Pattern, Site};
 use crate::base::{AccountName, Host, SiteName};
 use arc_swap::ArcSwapOption;
 use dashmap::DashMap;
@@ -88,14 +88,17 @@ impl Hosts {
 
     /// The account that holds `host`, by its own name or by a wildcard, and whose form knows it.
     pub fn find(&self, host: &Host) -> Option<Arc<Account>> {
-        self.steps.settled(|| self.entry(host).filter(|account| account.form().knows(host)))
+        self.steps.settled(|| {
+            let (account, entry) = self.entry(host)?;
+            account.form().answering(entry).knows(host).then_some(account)
+        })
     }
 
     /// What answers `host` and `path` (as received; a query is ignored).
     pub fn resolve(&self, host: &Host, path: &[u8]) -> Resolution {
         let resolution = self.steps.settled(|| {
-            let Some(account) = self.entry(host) else { return Resolution::UnknownHost };
-            let form = account.form();
+            let Some((account, entry)) = self.entry(host) else { return Resolution::UnknownHost };
+            let form = account.form().answering(entry);
             match form.find(host, path) {
                 Found::Site { site, .. } => {
                     let place = site.place;
@@ -122,11 +125,13 @@ impl Hosts {
         found.unwrap_or(Resolution::UnknownHost)
     }
 
-    /// The account whose entry covers `host`: its own name first, then the longest wildcard.
-    fn entry(&self, host: &Host) -> Option<Arc<Account>> {
+    /// The account whose entry covers `host`, and that entry: its own name first, then the longest wildcard.
+    fn entry<'a>(&self, host: &'a Host) -> Option<(Arc<Account>, Entry<'a>)> {
         let clone = |table: &Table, name: &str| table.get(name).map(|entry| Arc::clone(entry.value()));
-        clone(&self.exact, host.as_str())
-            .or_else(|| host.parents().find_map(|parent| clone(&self.wildcards, parent)))
+        if let Some(account) = clone(&self.exact, host.as_str()) {
+            return Some((account, Entry::Exact(host.as_str())));
+        }
+        host.parents().find_map(|parent| Some((clone(&self.wildcards, parent)?, Entry::Wildcard(parent))))
     }
 
     /// The account of this name.

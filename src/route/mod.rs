@@ -2,8 +2,11 @@
 //! hosts, and the order in which a change becomes visible. Knows nothing of what answers at a host (that is the
 //! account's form) and keeps no file.
 
-#![allow(dead_code)] // Goes with the publication of changes.
-
+mod claims;
 mod hosts;
+mod publish;
+mod remembered;
 
+pub use claims::{Claims, Contest, Decision, Refusal};
 pub use hosts::{DefaultSite, Hosts, Matched, Resolution};
+pub use remembered::{Record, Remembered};

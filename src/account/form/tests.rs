@@ -102,7 +102,7 @@ fn the_same_host_under_two_forms_finds_each_forms_own_site() {
     let second = form("alice", &[("first", &["b.test"]), ("new", &["a.test"])]);
     assert_eq!(answer(&first, "a.test", "/"), "old");
     assert_eq!(answer(&second, "a.test", "/"), "new");
-    assert_eq!(answer(&first.emptied(3), "a.test", "/"), "unknown");
+    assert_eq!(answer(&first.emptied(), "a.test", "/"), "unknown");
 }
 
 #[test]
