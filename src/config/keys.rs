@@ -216,7 +216,7 @@ pub(super) const LOGS_DIRECTORY: Key = Key {
 };
 pub(super) const LOGS_HTTP: Key = Key {
     name: "http",
-    takes: "a relative path with `{account}`, `{site}`, `{file}`, `{year}`, `{month}`, `{date}` in it",
+    takes: "a relative path with `{account}`, `{file}`, `{year}`, `{month}`, `{date}` in it",
     absent: Absent::Text(d::HTTP_LOG),
     effect: "The path of an access log. `{file}` is `http`; `{date}` is `2026-03-14` in local time.",
 };

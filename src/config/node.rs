@@ -237,7 +237,7 @@ const HTTPS_PORT: u16 = 443;
 const MAX_NETWORKS: usize = 256;
 
 /// What a log's path may contain in braces.
-const LOG_VARIABLES: [&str; 6] = ["account", "site", "file", "year", "month", "date"];
+const LOG_VARIABLES: [&str; 5] = ["account", "file", "year", "month", "date"];
 
 #[cfg(test)]
 mod tests;

@@ -34,108 +34,124 @@ pub enum Kind {
 }
 
 macro_rules! families {
-    ($( $place:ident = $name:literal $kind:ident [$($label:literal)*] $help:literal; )*) => {
-        $( pub(super) const $place: Family =
-            Family { name: $name, kind: Kind::$kind, labels: &[$($label),*], help: $help }; )*
+    ($( $title:literal {
+        $( $place:ident = $name:literal $kind:ident [$($label:literal)*] $help:literal; )*
+    } )*) => {
+        $($( pub(super) const $place: Family =
+            Family { name: $name, kind: Kind::$kind, labels: &[$($label),*], help: $help }; )*)*
 
-        /// Every family that `/metrics` may show, in the order of the documentation.
-        pub const FAMILIES: &[Family] = &[$($place),*];
+        /// Every family that `/metrics` may show, by what it is about.
+        pub const FAMILIES: &[(&str, &[Family])] = &[$( ($title, &[$($place),*]) ),*];
     };
 }
 
 families! {
-    REQUESTS = "parvis_requests_total" Counter ["protocol" "status"]
-        "Requests answered, by the protocol they arrived by and the class of their status.";
-    REQUESTS_IN_FLIGHT = "parvis_requests_in_flight" Gauge ["protocol"]
-        "Requests whose answer has not ended.";
-    REQUEST_DURATION = "parvis_request_duration_seconds" Histogram ["protocol"]
-        "Time from the first byte of a request's head to the last byte of its answer.";
-    OWN_TIME = "parvis_own_time_seconds" Histogram []
-        "Of the time to an answer's head, what Parvis itself took: without waiting for the visitor or an upstream.";
-    UPSTREAM_TIME = "parvis_upstream_time_seconds" Histogram []
-        "Time from a head sent upstream to the head of the answer.";
-    FAILURES = "parvis_failures_total" Counter ["cause" "error" "blame"]
-        "Requests and connections that were refused or failed, by our cause, its RFC 9209 type and whose fault it was (client, site, limit, us).";
-    REQUEST_BODY_BYTES = "parvis_request_body_bytes_total" Counter []
-        "Bytes of request bodies received from visitors.";
-    RESPONSE_BODY_BYTES = "parvis_response_body_bytes_total" Counter []
-        "Bytes of answer bodies sent to visitors.";
-    TUNNELS = "parvis_tunnels_total" Counter []
-        "Requests that became a tunnel, as WebSockets do.";
-    TUNNELS_OPEN = "parvis_tunnels_open" Gauge []
-        "Tunnels open now.";
+    "Requests" {
+        REQUESTS = "parvis_requests_total" Counter ["protocol" "status"]
+            "Requests answered, by the protocol they arrived by and the class of their status.";
+        REQUESTS_IN_FLIGHT = "parvis_requests_in_flight" Gauge ["protocol"]
+            "Requests whose answer has not ended.";
+        REQUEST_DURATION = "parvis_request_duration_seconds" Histogram ["protocol"]
+            "Time from the first byte of a request's head to the last byte of its answer.";
+        OWN_TIME = "parvis_own_time_seconds" Histogram []
+            "Of the time to an answer's head, what Parvis itself took: without waiting for the visitor or an upstream.";
+        UPSTREAM_TIME = "parvis_upstream_time_seconds" Histogram []
+            "Time from a head sent upstream to the head of the answer.";
+        FAILURES = "parvis_failures_total" Counter ["cause" "error" "blame"]
+            "Requests and connections that were refused or failed, by our cause, its RFC 9209 type and whose fault it was (client, site, limit, us).";
+        REQUEST_BODY_BYTES = "parvis_request_body_bytes_total" Counter []
+            "Bytes of request bodies received from visitors.";
+        RESPONSE_BODY_BYTES = "parvis_response_body_bytes_total" Counter []
+            "Bytes of answer bodies sent to visitors.";
+        TUNNELS = "parvis_tunnels_total" Counter []
+            "Requests that became a tunnel, as WebSockets do.";
+        TUNNELS_OPEN = "parvis_tunnels_open" Gauge []
+            "Tunnels open now.";
+    }
 
-    CONNECTIONS = "parvis_connections_total" Counter ["protocol" "tls"]
-        "Connections of visitors, counted when it shows what they speak; none: ended before that.";
-    CONNECTIONS_OPEN = "parvis_connections_open" Gauge ["protocol" "tls"]
-        "Connections of visitors open now; none: in their PROXY header, TLS handshake or before their first byte.";
-    HANDSHAKES = "parvis_tls_handshakes_total" Counter ["version" "result"]
-        "TLS handshakes with visitors that succeeded: full or resumed.";
-    HANDSHAKE_FAILURES = "parvis_tls_handshake_failures_total" Counter ["reason"]
-        "TLS handshakes with visitors that failed.";
-    HANDSHAKE_DURATION = "parvis_tls_handshake_duration_seconds" Histogram []
-        "Time a successful TLS handshake with a visitor took, waiting for the visitor included.";
+    "Connections of visitors" {
+        CONNECTIONS = "parvis_connections_total" Counter ["protocol" "tls"]
+            "Connections of visitors, counted when it shows what they speak; none: ended before that.";
+        CONNECTIONS_OPEN = "parvis_connections_open" Gauge ["protocol" "tls"]
+            "Connections of visitors open now; none: in their PROXY header, TLS handshake or before their first byte.";
+        HANDSHAKES = "parvis_tls_handshakes_total" Counter ["version" "result"]
+            "TLS handshakes with visitors that succeeded: full or resumed.";
+        HANDSHAKE_FAILURES = "parvis_tls_handshake_failures_total" Counter ["reason"]
+            "TLS handshakes with visitors that failed.";
+        HANDSHAKE_DURATION = "parvis_tls_handshake_duration_seconds" Histogram []
+            "Time a successful TLS handshake with a visitor took, waiting for the visitor included.";
+    }
 
-    UPSTREAM_CONNECTIONS = "parvis_upstream_connections_total" Counter []
-        "Connections opened to upstreams.";
-    UPSTREAM_CONNECTIONS_OPEN = "parvis_upstream_connections_open" Gauge []
-        "Connections to upstreams open now, idle ones included.";
-    UPSTREAM_REUSES = "parvis_upstream_reuses_total" Counter []
-        "Requests that took a connection to their upstream that was open already.";
+    "Connections to upstreams" {
+        UPSTREAM_CONNECTIONS = "parvis_upstream_connections_total" Counter []
+            "Connections opened to upstreams.";
+        UPSTREAM_CONNECTIONS_OPEN = "parvis_upstream_connections_open" Gauge []
+            "Connections to upstreams open now, idle ones included.";
+        UPSTREAM_REUSES = "parvis_upstream_reuses_total" Counter []
+            "Requests that took a connection to their upstream that was open already.";
+    }
 
-    ACCOUNT_REQUESTS = "parvis_account_requests_total" Counter ["account"]
-        "Requests answered for the ten busiest accounts by name, and for all others as _other.";
-    ACCOUNT_SERVER_ERRORS = "parvis_account_server_errors_total" Counter ["account"]
-        "Answers with a 5xx status of the ten busiest accounts by name, and of all others as _other.";
-    ACCOUNT_REQUEST_BYTES = "parvis_account_request_body_bytes_total" Counter ["account"]
-        "Bytes of request bodies received for the ten busiest accounts by name, and for all others as _other.";
-    ACCOUNT_RESPONSE_BYTES = "parvis_account_response_body_bytes_total" Counter ["account"]
-        "Bytes of answer bodies sent for the ten busiest accounts by name, and for all others as _other.";
+    "The busiest accounts" {
+        ACCOUNT_REQUESTS = "parvis_account_requests_total" Counter ["account"]
+            "Requests answered for the ten busiest accounts by name, and for all others as _other.";
+        ACCOUNT_SERVER_ERRORS = "parvis_account_server_errors_total" Counter ["account"]
+            "Answers with a 5xx status of the ten busiest accounts by name, and of all others as _other.";
+        ACCOUNT_REQUEST_BYTES = "parvis_account_request_body_bytes_total" Counter ["account"]
+            "Bytes of request bodies received for the ten busiest accounts by name, and for all others as _other.";
+        ACCOUNT_RESPONSE_BYTES = "parvis_account_response_body_bytes_total" Counter ["account"]
+            "Bytes of answer bodies sent for the ten busiest accounts by name, and for all others as _other.";
+    }
 
-    CHANGES = "parvis_changes_total" Counter ["result"]
-        "Changed account documents: applied, partial (another account holds one of its hosts), refused, removed.";
-    CHANGE_DURATION = "parvis_change_duration_seconds" Histogram []
-        "Time from noticing a changed document to its publication or refusal.";
-    RELOADS = "parvis_reloads_total" Counter ["result"]
-        "Reloads of the node file: applied or refused.";
-    ACCOUNTS = "parvis_accounts" Gauge []
-        "Accounts in service.";
-    HOSTS = "parvis_hosts" Gauge []
-        "Host names and wildcards the accounts hold.";
-    DOCUMENT_PROBLEMS = "parvis_documents_with_problems" Gauge []
-        "Account documents that are refused, or applied in part.";
-    DOCUMENT_GENERATION = "parvis_document_generation" Gauge []
-        "Counts up with every published change since the start.";
-    CERTIFICATES = "parvis_certificates" Gauge []
-        "Certificates in service.";
-    CERTIFICATE_PROBLEMS = "parvis_certificates_with_problems" Gauge []
-        "Certificate files that are corrupt, without their key, or expired.";
-    READY = "parvis_ready" Gauge []
-        "1 while the node asks for traffic, 0 while it starts or drains.";
+    "Documents, certificates and changes" {
+        CHANGES = "parvis_changes_total" Counter ["result"]
+            "Changed account documents: applied, partial (another account holds one of its hosts), refused, removed.";
+        CHANGE_DURATION = "parvis_change_duration_seconds" Histogram []
+            "Time from noticing a changed document to its publication or refusal.";
+        RELOADS = "parvis_reloads_total" Counter ["result"]
+            "Reloads of the node file: applied or refused.";
+        ACCOUNTS = "parvis_accounts" Gauge []
+            "Accounts in service.";
+        HOSTS = "parvis_hosts" Gauge []
+            "Host names and wildcards the accounts hold.";
+        DOCUMENT_PROBLEMS = "parvis_documents_with_problems" Gauge []
+            "Account documents that are refused, or applied in part.";
+        DOCUMENT_GENERATION = "parvis_document_generation" Gauge []
+            "Counts up with every published change since the start.";
+        CERTIFICATES = "parvis_certificates" Gauge []
+            "Certificates in service.";
+        CERTIFICATE_PROBLEMS = "parvis_certificates_with_problems" Gauge []
+            "Certificate files that are corrupt, without their key, or expired.";
+        READY = "parvis_ready" Gauge []
+            "1 while the node asks for traffic, 0 while it starts or drains.";
+    }
 
-    ACCESS_LOG_LINES = "parvis_access_log_lines_total" Counter ["result"]
-        "Lines of access logs: written, dropped (the writer was too far behind), lost (the file could not be written).";
-    NODE_LOG_DROPPED = "parvis_node_log_dropped_lines_total" Counter []
-        "Lines of the node's own log dropped because its writer was too far behind.";
-    WORKERS = "parvis_workers" Gauge []
-        "Threads that serve connections.";
-    BUILD_INFO = "parvis_build_info" Gauge ["version"]
-        "Always 1; the version is in the label.";
+    "Logs and the program" {
+        ACCESS_LOG_LINES = "parvis_access_log_lines_total" Counter ["result"]
+            "Lines of access logs: written, dropped (the writer was too far behind), lost (the file could not be written).";
+        NODE_LOG_DROPPED = "parvis_node_log_dropped_lines_total" Counter []
+            "Lines of the node's own log dropped because its writer was too far behind.";
+        WORKERS = "parvis_workers" Gauge []
+            "Threads that serve connections.";
+        BUILD_INFO = "parvis_build_info" Gauge ["version"]
+            "Always 1; the version is in the label.";
+    }
 
-    PROCESS_CPU = "process_cpu_seconds_total" Counter []
-        "CPU time the process used, user and system.";
-    PROCESS_RESIDENT = "process_resident_memory_bytes" Gauge []
-        "Memory the process holds in RAM.";
-    PROCESS_VIRTUAL = "process_virtual_memory_bytes" Gauge []
-        "Address space of the process.";
-    PROCESS_OPEN_FDS = "process_open_fds" Gauge []
-        "File descriptors in use.";
-    PROCESS_MAX_FDS = "process_max_fds" Gauge []
-        "File descriptors the process may use.";
-    PROCESS_THREADS = "process_threads" Gauge []
-        "Threads of the process.";
-    PROCESS_START = "process_start_time_seconds" Gauge []
-        "When the process started, as seconds since the Unix epoch.";
+    "The process" {
+        PROCESS_CPU = "process_cpu_seconds_total" Counter []
+            "CPU time the process used, user and system.";
+        PROCESS_RESIDENT = "process_resident_memory_bytes" Gauge []
+            "Memory the process holds in RAM.";
+        PROCESS_VIRTUAL = "process_virtual_memory_bytes" Gauge []
+            "Address space of the process.";
+        PROCESS_OPEN_FDS = "process_open_fds" Gauge []
+            "File descriptors in use.";
+        PROCESS_MAX_FDS = "process_max_fds" Gauge []
+            "File descriptors the process may use.";
+        PROCESS_THREADS = "process_threads" Gauge []
+            "Threads of the process.";
+        PROCESS_START = "process_start_time_seconds" Gauge []
+            "When the process started, as seconds since the Unix epoch.";
+    }
 }
 
 impl Family {
@@ -239,3 +255,6 @@ impl Kind {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -87,7 +87,7 @@ fn every_key_arrives_where_it_belongs() {
         [logs]
         directory = "logs"
         access = false
-        http = "{account}/{site}-{month}.log"
+        http = "{account}/{file}-{month}.log"
         [limits]
         connections = 1000
         connections_per_client = "unlimited"
@@ -133,7 +133,7 @@ fn every_key_arrives_where_it_belongs() {
     let logs = Some(PathBuf::from("/etc/parvis/logs"));
     assert_eq!(
         node.logs,
-        Logs { directory: logs, access: false, http: "{account}/{site}-{month}.log".into() }
+        Logs { directory: logs, access: false, http: "{account}/{file}-{month}.log".into() }
     );
     assert_eq!(
         node.limits,
@@ -250,7 +250,7 @@ const WRONG: &[(&str, &[&str])] = &[
     (
         "[logs]\nhttp = \"{zzzz}\"",
         &[
-            "2:8: logs.http: there is no {zzzz} in a log's path (there are {account}, {site}, {file}, {year}, {month}, {date})",
+            "2:8: logs.http: there is no {zzzz} in a log's path (there are {account}, {file}, {year}, {month}, {date})",
         ],
     ),
     ("[logs]\nhttp = \"x}{\"", &["2:8: logs.http: \"x}{\" has a brace without its partner"]),

@@ -26,7 +26,7 @@ impl LogDirectory {
     pub(super) fn append(&self, path: &str) -> io::Result<File> {
         let (parents, name) = path.rsplit_once('/').unwrap_or(("", path));
         let mut directory = None;
-        for parent in parents.split('/').filter(|parent| !parent.is_empty()) {
+        for parent in parents.split('/').filter(|parent| !["", "."].contains(parent)) {
             directory = Some(enter(directory.as_ref().unwrap_or(&self.0), parent)?);
         }
         open_file(directory.as_ref().unwrap_or(&self.0), name)
@@ -91,7 +91,7 @@ mod tests {
         for line in ["one\n", "two\n"] {
             logs.append("alice/http/2026/a.log").unwrap().write_all(line.as_bytes()).unwrap();
         }
-        logs.append("top.log").unwrap();
+        logs.append("./bob//top.log").unwrap();
         let path = directory.path().join("alice/http/2026/a.log");
         assert_eq!(fs::read_to_string(&path).unwrap(), "one\ntwo\n");
         assert_eq!(fs::metadata(path).unwrap().permissions().mode() & 0o137, 0);

@@ -83,9 +83,19 @@ impl Day {
         time
     }
 
+    /// `2026-03-14`
+    pub(super) fn iso_date(&self) -> &str {
+        str::from_utf8(&self.iso).unwrap_or("-")
+    }
+
     /// `2026`
-    pub(super) fn year(&self) -> &[u8] {
-        &self.iso[..4]
+    pub(super) fn year(&self) -> &str {
+        self.iso_date().split('-').next().unwrap_or("-")
+    }
+
+    /// `03`
+    pub(super) fn month(&self) -> &str {
+        self.iso_date().split('-').nth(1).unwrap_or("-")
     }
 }
 
@@ -149,7 +159,8 @@ mod tests {
         let midnight = 1_767_222_000; // 2026-01-01 00:00 in Paris
         assert_eq!(time.day(midnight - 1).iso, *b"2025-12-31");
         assert_eq!(time.day(midnight).iso, *b"2026-01-01");
-        assert_eq!(time.day(midnight).year(), b"2026");
+        let day = time.day(midnight);
+        assert_eq!((day.year(), day.month(), day.iso_date()), ("2026", "01", "2026-01-01"));
         let mut time = LocalTime::new(TimeZone::fixed(Offset::from_seconds(-12_600).unwrap()));
         assert_eq!(shown(&mut time, midnight), "31/Dec/2025:19:30:00 -0330");
     }

@@ -1,6 +1,7 @@
 //! The path of an access log below the logs' directory, by the template of `[logs] http`.
 
 use super::local_time::Day;
+use std::path::{Component, Path};
 
 /// A template, parsed: `{account}/http/{year}/{file}-{date}.log`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,6 +13,7 @@ enum Piece {
     Account,
     File,
     Year,
+    Month,
     Date,
 }
 
@@ -19,13 +21,15 @@ enum Piece {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TemplateError {
     /// A variable that does not exist.
-    #[error("`{{{0}}}` is not a variable of a log path: write {{account}}, {{file}}, {{year}} or {{date}}")]
+    #[error(
+        "`{{{0}}}` is not a variable of a log path: write {{account}}, {{file}}, {{year}}, {{month}} or {{date}}"
+    )]
     UnknownVariable(String),
     /// A brace without its partner.
     #[error("a brace stands alone")]
     Brace,
     /// Not a relative path of plain names.
-    #[error("a log path is relative, and no part of it is empty, `.` or `..`")]
+    #[error("a log path is a relative one, without `..`")]
     Path,
 }
 
@@ -45,6 +49,7 @@ impl PathTemplate {
                 "account" => Piece::Account,
                 "file" => Piece::File,
                 "year" => Piece::Year,
+                "month" => Piece::Month,
                 "date" => Piece::Date,
                 other => return Err(TemplateError::UnknownVariable(other.to_owned())),
             });
@@ -55,8 +60,8 @@ impl PathTemplate {
         }
         // Values are plain names themselves, so what holds for one set of them holds for all.
         let sample = text.replace(['{', '}'], "");
-        let plain = |part: &str| !part.is_empty() && part != "." && part != ".." && !part.contains('\0');
-        if !sample.split('/').all(plain) {
+        let is_below = Path::new(&sample).components().all(|part| matches!(part, Component::Normal(_)));
+        if sample.is_empty() || !is_below || sample.ends_with('/') || sample.contains('\0') {
             return Err(TemplateError::Path);
         }
         Ok(Self(pieces))
@@ -70,8 +75,9 @@ impl PathTemplate {
                 Piece::Text(text) => path.push_str(text),
                 Piece::Account => path.push_str(account),
                 Piece::File => path.push_str(file),
-                Piece::Year => path.extend(day.year().iter().map(|byte| char::from(*byte))),
-                Piece::Date => path.extend(day.iso.iter().map(|byte| char::from(*byte))),
+                Piece::Year => path.push_str(day.year()),
+                Piece::Month => path.push_str(day.month()),
+                Piece::Date => path.push_str(day.iso_date()),
             }
         }
         path
@@ -90,6 +96,8 @@ mod tests {
         let mut time = LocalTime::new(TimeZone::UTC);
         let path = template.path("alice", "http", time.day(1_773_446_400));
         assert_eq!(path, "alice/http/2026/http-2026-03-14.log");
+        let template = PathTemplate::parse("{year}/{month}/{account}.log").unwrap();
+        assert_eq!(template.path("alice", "http", time.day(1_773_446_400)), "2026/03/alice.log");
         assert_eq!(PathTemplate::parse("all.log").unwrap().path("a", "b", time.day(0)), "all.log");
     }
 
@@ -102,10 +110,9 @@ mod tests {
             ("{{account}}", TemplateError::UnknownVariable("{account".into())),
             ("", TemplateError::Path),
             ("/var/log/{file}", TemplateError::Path),
-            ("{account}//{file}", TemplateError::Path),
             ("{account}/", TemplateError::Path),
             ("../{account}", TemplateError::Path),
-            ("{account}/./{file}", TemplateError::Path),
+            ("{account}/../{file}", TemplateError::Path),
         ] {
             assert_eq!(PathTemplate::parse(text), Err(error), "{text}");
         }

@@ -155,3 +155,9 @@ proptest! {
         prop_assert_eq!(&fields[9], &agent);
     }
 }
+
+#[test]
+fn the_documentation_shows_a_line_as_it_is() {
+    let documentation = include_str!("../../../../docs/logs.md");
+    assert!(documentation.contains(&format!("```text\n{}```\n", line(&record()))));
+}
