@@ -9,6 +9,7 @@ mod drain;
 mod host;
 mod id;
 mod quantity;
+pub mod queue;
 
 pub use addr::{ClientAddr, ClientKey, LocalAddr, PeerAddr};
 pub use buffer::{BUFFER_BYTES, Buffer, LARGE_BUFFER_BYTES};
