@@ -78,6 +78,11 @@ impl<S: HoldsStream> Http1<S> {
         &self.stream
     }
 
+    /// The same, to be changed; its stream stays where it is.
+    pub fn holder_mut(&mut self) -> &mut S {
+        &mut self.stream
+    }
+
     /// Gives the stream back.
     pub fn into_stream(self) -> S {
         self.stream

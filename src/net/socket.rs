@@ -47,6 +47,11 @@ impl Socket {
         Self::register(fd)
     }
 
+    /// Takes the socket out of the reactor: it can be adopted again, on any thread. One syscall.
+    pub fn into_fd(self) -> OwnedFd {
+        self.io.into_inner()
+    }
+
     /// Registers a socket that is non-blocking already.
     fn register(fd: OwnedFd) -> io::Result<Self> {
         Ok(Self { io: reactor::register(fd)?, try_receive: true, try_send: true })

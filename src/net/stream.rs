@@ -6,6 +6,7 @@ use super::{Socket, within};
 use crate::base::{BUFFER_BYTES, Buffer, LARGE_BUFFER_BYTES};
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
+use std::os::fd::OwnedFd;
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
@@ -32,6 +33,18 @@ impl Stream {
     /// The socket and what was received and not consumed, to begin with something else on it.
     pub(super) fn into_parts(self) -> (Socket, Buffer) {
         (self.socket, self.input)
+    }
+
+    /// Takes the descriptor out of this thread's reactor, so that another thread can
+    /// [`adopt`](Socket::adopt) it.
+    ///
+    /// # Errors
+    /// The stream itself, where more than the descriptor would have to move: TLS, or bytes received.
+    pub fn detach(self) -> Result<OwnedFd, Box<Self>> {
+        if self.tls.is_some() || self.ended || !self.input.is_empty() {
+            return Err(Box::new(self));
+        }
+        Ok(self.socket.into_fd())
     }
 
     /// Everything the stream holds.

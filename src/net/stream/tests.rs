@@ -301,3 +301,23 @@ async fn what_h2_and_hyper_drive_gives_unread_input_first() {
     assert_eq!(text, "PRI * HTTP/2.0\r\n");
     assert_eq!(other.input().capacity(), 0);
 }
+
+#[tokio::test]
+async fn a_quiet_stream_moves_to_another_reactor_and_one_with_bytes_stays() {
+    let (mut ours, theirs) = Stream::pair().unwrap();
+    ours.input().extend(b"unread");
+    let mut ours = *ours.detach().unwrap_err();
+    ours.input().clear();
+    let fd = ours.detach().ok().unwrap();
+    let mut theirs = theirs;
+    theirs.send(b"on its way").await.unwrap();
+    let moved = std::thread::spawn(|| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let mut moved = adopt(fd);
+            let count = moved.fill().await.unwrap();
+            moved.input().filled()[..count].to_vec()
+        })
+    });
+    assert_eq!(moved.join().unwrap(), b"on its way");
+}
