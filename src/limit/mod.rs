@@ -2,5 +2,6 @@
 //! Knows neither the request nor the upstream.
 
 mod gate;
+mod rate;
 
-pub use gate::{Admission, Gate, Tunnel, TunnelPlace};
+pub use gate::{Admission, Gate, TunnelPlace};
