@@ -1,55 +1,86 @@
 //! The right to use one upstream connection, counted against its upstream until the connection is closed or
 //! back among the idle ones.
 
+use super::Pools;
+use super::connection::Connection;
 use crate::config;
 use crate::net::Stream;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
 /// The right to use one upstream connection. Dropped, it closes the connection and counts it down.
 pub struct Lease {
-    stream: Stream,
-    spec: Arc<config::Upstream>,
-}
-
-/// A connection that left HTTP: counted as a tunnel of its upstream, no longer as a connection.
-pub struct Tunnel {
-    stream: Stream,
+    pools: Rc<Pools>,
+    /// Taken only by what consumes the lease.
+    connection: Option<Connection>,
+    reused: bool,
+    tunnel: bool,
 }
 
 impl Lease {
+    pub(super) fn new(pools: Rc<Pools>, connection: Connection) -> Self {
+        let reused = connection.has_served();
+        Self { pools, connection: Some(connection), reused, tunnel: false }
+    }
+
     /// The connection.
     pub fn stream(&mut self) -> &mut Stream {
-        &mut self.stream
+        &mut self.connection_mut().stream
     }
 
     /// The settings the connection was made with: protocol, host.
     pub fn spec(&self) -> &Arc<config::Upstream> {
-        &self.spec
+        match &self.connection {
+            Some(connection) => &connection.provenance.spec,
+            None => unreachable!("{GONE}"),
+        }
     }
 
     /// Whether the connection served another request before: if it breaks before the answer began, the
     /// upstream may simply have closed it.
     pub fn is_reused(&self) -> bool {
-        todo!()
+        self.reused
     }
 
     /// Gives the connection back for the next request, at `now`: the answer was read to its end and the
     /// connection can carry another. It is closed all the same where the upstream keeps none, has too many, or
     /// sent more than it should.
-    pub fn keep(self, _now: Instant) {
-        todo!()
+    pub fn keep(mut self, now: Instant) {
+        if !self.tunnel
+            && let Some(connection) = self.connection.take()
+        {
+            self.pools.keep(connection, now);
+        }
     }
 
-    /// Makes the connection a tunnel, after a 101 or a 2xx to CONNECT: its place is free for another.
-    pub fn into_tunnel(self) -> Tunnel {
-        todo!()
+    /// The connection is a tunnel from here on, after a 101 or a 2xx to CONNECT: its place among the upstream's
+    /// connections is free for another, and it cannot be kept.
+    pub fn become_tunnel(&mut self) {
+        if !std::mem::replace(&mut self.tunnel, true) {
+            self.connection_mut().upstream.tunnel_began();
+        }
+    }
+
+    fn connection_mut(&mut self) -> &mut Connection {
+        match &mut self.connection {
+            Some(connection) => connection,
+            None => unreachable!("{GONE}"),
+        }
     }
 }
 
-impl Tunnel {
-    /// The connection.
-    pub fn stream(&mut self) -> &mut Stream {
-        &mut self.stream
+impl Drop for Lease {
+    fn drop(&mut self) {
+        let Some(connection) = self.connection.take() else { return };
+        let upstream = self.pools.discard(connection);
+        if self.tunnel {
+            upstream.tunnel_ended();
+        } else {
+            upstream.ledger.close();
+        }
     }
 }
+
+/// `keep` and `drop` take the connection, and nothing can be called after them.
+const GONE: &str = "a lease has its connection until it is consumed";

@@ -1,14 +1,25 @@
 //! The accounts' upstreams: who may use a connection, and which one. Counts every connection of an upstream over
 //! all workers, keeps idle ones, and lends them out; speaks no HTTP.
 
+mod connect;
+mod connection;
 mod exchange;
+mod handed;
+mod holders;
+mod idle;
+mod keeper;
 mod lease;
+mod ledger;
 mod origin;
 mod pools;
 mod shared;
+#[cfg(test)]
+mod testing;
+mod watch;
+mod word;
 
 pub use exchange::{Seat, seats};
-pub use lease::{Lease, Tunnel};
+pub use lease::Lease;
 pub use origin::Origin;
 pub use pools::{Patience, Pools, Want};
 pub use shared::{Counts, Upstream, UpstreamId};

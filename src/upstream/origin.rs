@@ -84,8 +84,9 @@ impl Origin {
         self.http1.begin_incoming(BodyDecoder::of_response(length));
     }
 
-    /// Both directions are raw bytes from here on.
+    /// Both directions are raw bytes from here on; the connection leaves its place to another.
     pub fn begin_tunnel(&mut self) {
+        self.http1.holder_mut().become_tunnel();
         self.keep_alive = false;
         self.http1.begin_incoming(BodyDecoder::of_response(BodyLength::UntilClose));
         self.http1.begin_outgoing(BodyLength::UntilClose);

@@ -1,20 +1,32 @@
 //! An upstream as all workers share it: its settings, its counts, and who waits for it. Opens nothing itself.
 
+use super::exchange::Exchange;
+use super::handed::Handed;
+use super::holders::Holders;
+use super::ledger::Ledger;
 use crate::base::AccountName;
 use crate::config;
-use std::sync::Arc;
+use arc_swap::ArcSwap;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 /// What tells upstreams apart in this process; never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct UpstreamId(u64);
 
 /// An upstream of an account. It stands for the server, not for one version of its settings: an account's new
-/// form keeps the `Upstream` of the same name and calls [`retune`](Self::retune).
+/// form keeps the `Upstream` of the same name and calls [`retune`](Self::retune), so that the old settings'
+/// connections and the new ones' are counted together.
 #[derive(Debug)]
 pub struct Upstream {
+    pub(super) ledger: Ledger<Handed>,
     id: UpstreamId,
     account: AccountName,
-    spec: Arc<config::Upstream>,
+    spec: ArcSwap<config::Upstream>,
+    keep_alive: AtomicU64,
+    tunnels: AtomicU32,
+    holders: OnceLock<Holders>,
 }
 
 /// What an upstream has at this moment.
@@ -27,13 +39,30 @@ pub struct Counts {
     /// Connections that became tunnels: they count nowhere else.
     pub tunnels: u32,
     /// Requests that wait for a connection.
-    pub waiting: u32,
+    pub waiting: usize,
+}
+
+#[cfg(test)]
+impl UpstreamId {
+    /// An id for tests that have no upstream.
+    pub(super) fn testing(number: u64) -> Self {
+        Self(number)
+    }
 }
 
 impl Upstream {
     /// The upstream `spec` of `account`.
     pub fn new(account: AccountName, spec: config::Upstream) -> Arc<Self> {
-        Arc::new(Self { id: UpstreamId(0), account, spec: Arc::new(spec) })
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        Arc::new(Self {
+            ledger: Ledger::new(spec.connections),
+            id: UpstreamId(NEXT.fetch_add(1, Ordering::Relaxed)),
+            account,
+            keep_alive: AtomicU64::new(milliseconds(spec.keep_alive)),
+            spec: ArcSwap::from_pointee(spec),
+            tunnels: AtomicU32::new(0),
+            holders: OnceLock::new(),
+        })
     }
 
     /// What tells it apart.
@@ -49,23 +78,72 @@ impl Upstream {
     /// The settings that new connections are made with. A request asks its [`Lease`](super::Lease), or the form
     /// it started with.
     pub fn spec(&self) -> Arc<config::Upstream> {
-        self.spec.clone()
+        self.spec.load_full()
     }
 
     /// Takes over changed settings. Fewer connections close idle ones; another address, protocol or TLS setting
-    /// closes idle ones and those in use when they come back; nothing in use is cut.
-    pub fn retune(self: &Arc<Self>, _spec: config::Upstream) {
-        todo!()
+    /// closes idle ones, and those in use when they come back; nothing in use is cut. Who waits and now has
+    /// room is let in.
+    pub fn retune(self: &Arc<Self>, spec: config::Upstream) {
+        let (connections, spec) = (spec.connections, Arc::new(spec));
+        let before = self.spec.swap(spec.clone());
+        if (&before.address, before.protocol, &before.tls) != (&spec.address, spec.protocol, &spec.tls) {
+            // After the settings: a connection that takes the old number for new settings is closed once too
+            // often, the other way round it would be kept.
+            self.ledger.renew();
+        }
+        self.keep_alive.store(milliseconds(spec.keep_alive), Ordering::Relaxed);
+        self.ledger.set_cap(connections);
+        self.ask_all();
     }
 
     /// Keeps no connection from now on and closes the idle ones: its account is gone. Requests that still hold
     /// the upstream end as they would have.
     pub fn retire(self: &Arc<Self>) {
-        todo!()
+        self.ledger.retire();
+        self.ask_all();
     }
 
     /// The counts of this moment, for status and metrics.
     pub fn counts(&self) -> Counts {
-        todo!()
+        let word = self.ledger.word();
+        Counts {
+            open: word.open(),
+            in_use: word.in_use(),
+            tunnels: self.tunnels.load(Ordering::Relaxed),
+            waiting: self.ledger.waiting(),
+        }
     }
+
+    /// How long an idle connection is kept.
+    pub(super) fn keep_alive(&self) -> Duration {
+        Duration::from_millis(self.keep_alive.load(Ordering::Relaxed))
+    }
+
+    /// Who holds idle connections; made by the first worker that has to do with the upstream.
+    pub(super) fn holders(&self, exchange: &Arc<Exchange>) -> &Holders {
+        self.holders.get_or_init(|| Holders::new(exchange.clone()))
+    }
+
+    /// One tunnel more. Counted before its connection leaves the word, so that "none in use and no tunnel" is
+    /// never seen while there is one.
+    pub(super) fn tunnel_began(&self) {
+        self.tunnels.fetch_add(1, Ordering::AcqRel);
+        self.ledger.close();
+    }
+
+    pub(super) fn tunnel_ended(&self) {
+        self.tunnels.fetch_sub(1, Ordering::AcqRel);
+    }
+
+    fn ask_all(self: &Arc<Self>) {
+        // No holders: no worker has ever had a connection.
+        if let Some(holders) = self.holders.get() {
+            holders.ask_all(self);
+        }
+    }
+}
+
+fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
