@@ -194,4 +194,5 @@ const CLOCK_FILE: &str = "src/base/clock.rs";
 const WAIT_FILE: &str = "tests/wire/support/wait.rs";
 
 /// The files that may hold `unsafe`, each named for what it does.
-const UNSAFE_FILES: &[&str] = &["tests/unsafe_counting_allocator.rs"];
+const UNSAFE_FILES: &[&str] =
+    &["src/listen/unsafe_environment.rs", "src/net/unsafe_register.rs", "tests/unsafe_counting_allocator.rs"];

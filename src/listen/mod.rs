@@ -8,10 +8,17 @@ mod inherited;
 mod listeners;
 mod privileges;
 mod proxy_header;
+mod sockets;
+mod unsafe_environment;
 
 pub use accept::{Accepted, Entrance, Share, accept_all};
 pub use clients::{Clients, ConnectionGuard};
 pub use connection::serve;
 pub use inherited::Inherited;
-pub use listeners::{BindError, Bound, Listeners, Listening};
+pub use listeners::{BindError, Bound, Changes, Listeners, Listening};
 pub use privileges::{Assumed, PrivilegeError, assume_user};
+
+#[cfg(test)]
+mod test_node;
+#[cfg(test)]
+use test_node::test_node;

@@ -5,15 +5,18 @@ mod async_io;
 mod body;
 mod connect;
 mod http1;
-mod reactor;
+mod listener;
+
 mod socket;
 mod stream;
 pub mod timer;
 pub mod tls;
+mod unsafe_register;
 
 pub use body::{BodyError, Piece, Sink, Source};
 pub use connect::{Endpoint, connect};
 pub use http1::{HoldsStream, Http1};
+pub use listener::Listener;
 pub use socket::{Moved, Socket};
 pub use stream::Stream;
 pub use timer::{Deadline, Elapsed, until, within};

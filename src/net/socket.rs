@@ -6,8 +6,8 @@
 //! waits without a syscall that would say so. No edge is lost by that: one that comes between the attempt
 //! and the clearing carries a newer tick, and the end of the peer's bytes is never cleared.
 
-use super::{Endpoint, reactor};
-use crate::base::Buffer;
+use super::{Endpoint, unsafe_register};
+use crate::base::{Buffer, LARGE_BUFFER_BYTES};
 use rustix::io::Errno;
 use rustix::net::{
     self, AddressFamily, RecvFlags, SendAncillaryBuffer, SendFlags, SocketFlags, SocketType, sockopt,
@@ -17,8 +17,8 @@ use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
-use tokio::io::Ready;
 use tokio::io::unix::AsyncFd;
+use tokio::io::{Interest, Ready};
 
 /// A connected stream socket.
 pub struct Socket {
@@ -52,9 +52,15 @@ impl Socket {
         self.io.into_inner()
     }
 
+    /// Takes over what a listening socket gave: non-blocking already, with the listener's NODELAY.
+    pub(super) fn accepted(fd: OwnedFd) -> io::Result<Self> {
+        Self::register(fd)
+    }
+
     /// Registers a socket that is non-blocking already.
     fn register(fd: OwnedFd) -> io::Result<Self> {
-        Ok(Self { io: reactor::register(fd)?, try_receive: true, try_send: true })
+        let io = unsafe_register::register(fd, Interest::READABLE | Interest::WRITABLE)?;
+        Ok(Self { io, try_receive: true, try_send: true })
     }
 
     /// Opens a connection; see [`super::connect`].
@@ -232,6 +238,15 @@ impl Socket {
             Ok(()) | Err(Errno::NOTCONN) => Ok(()),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Closes after forgetting what has arrived, which would make the kernel send a reset. Never waits: what
+    /// arrives later is answered with one nevertheless.
+    pub fn close_quietly(self) {
+        let _ = self.end_sending();
+        let mut forgotten = Buffer::new();
+        let room = forgotten.spare(LARGE_BUFFER_BYTES);
+        let _ = net::recv(&self.io, room, RecvFlags::DONTWAIT);
     }
 
     /// Closes TCP with a reset; a unix socket just closes.

@@ -211,6 +211,11 @@ impl Stream {
         self.input.is_empty() && !sealed && self.socket.is_quiet()
     }
 
+    /// Closes at once and without a reset for what has arrived so far: for connections that are not let in.
+    pub fn close_quietly(self) {
+        self.socket.close_quietly();
+    }
+
     /// Closes with a reset, so that the peer sees a broken connection and no clean end. A unix socket knows no
     /// reset: there the missing bytes (or, on TLS, the missing close_notify) are what tells.
     pub fn abort(self) {

@@ -1,3 +1,5 @@
+//! Streams over TCP and unix sockets: ends, half-close, back-pressure, reset, linger, connect.
+
 use super::*;
 use crate::net::{Endpoint, connect};
 use std::io::{Read, Write};

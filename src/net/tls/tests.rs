@@ -1,3 +1,5 @@
+//! Handshakes and records against tokio-rustls, TLS 1.2 and 1.3, either end.
+
 use super::*;
 use crate::base::LARGE_BUFFER_BYTES;
 use crate::net::Socket;
