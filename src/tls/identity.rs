@@ -1,7 +1,9 @@
-//! What a TLS connection was opened for, and which hosts it may therefore be asked for.
+//! What a TLS connection was opened for, and which hosts it may therefore be asked for. Pure.
 
+use super::index::Entry;
 use crate::base::{AccountName, Host};
 use crate::config::TlsProfile;
+use std::sync::Arc;
 
 /// Who holds a host, and what that account asks of TLS.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,17 +14,55 @@ pub struct Holder {
     pub profile: TlsProfile,
 }
 
-/// What a TLS connection was opened for; a connection keeps one of these.
+/// What a TLS connection was opened for, as of its handshake. A connection keeps one: five words.
 #[derive(Clone, Debug)]
 pub struct Identity {
+    /// Lower case, without a dot at its end. A few bytes on the heap where a [`Host`] takes 254.
+    sni: Option<Box<str>>,
+    /// Who held the SNI.
+    account: Option<AccountName>,
     profile: TlsProfile,
+    shown: Arc<Entry>,
 }
 
 impl Identity {
-    /// Whether this connection may be asked for `host`, which `holder` holds (`None`: nobody). If not, the
-    /// answer is 421 (RFC 9110 §15.5.20).
-    pub fn may_serve(&self, _host: &Host, _holder: Option<&Holder>) -> bool {
-        todo!()
+    /// The identity of a handshake with this SNI, held by `account`, under `profile`, to which `shown` was shown.
+    pub fn new(
+        sni: Option<&Host>,
+        account: Option<AccountName>,
+        profile: TlsProfile,
+        shown: Arc<Entry>,
+    ) -> Self {
+        Self { sni: sni.map(|host| host.as_str().into()), account, profile, shown }
+    }
+
+    /// Whether a request for `host`, which `holder` holds (`None`: nobody), may be served on this connection. If
+    /// not, the answer is 421 (RFC 9110 §15.5.20), and the visitor comes again on a connection of its own.
+    ///
+    /// A visitor may send a request for another name than the one it opened the connection with (RFC 9113
+    /// §9.1.1). It is served where nothing is lost by that: both names are one account's, or the certificate shown
+    /// is good for both, and in either case under the same policy. `node` is the profile of hosts nobody holds.
+    pub fn may_serve(&self, host: &Host, holder: Option<&Holder>, node: TlsProfile) -> bool {
+        let asked = holder.map_or(node, |holder| holder.profile);
+        match (&self.sni, &self.account) {
+            (Some(sni), _) if **sni == *host.as_str() => true,
+            // A name nobody holds was asked of nobody: the Host alone decides, unless its account asks for more.
+            (None, _) | (_, None) => !demands_more(asked, self.profile),
+            (Some(_), Some(account)) => {
+                let same_account = holder.is_some_and(|holder| holder.account == *account);
+                asked == self.profile && (same_account || self.certificate_serves(host))
+            }
+        }
+    }
+
+    /// The name the visitor sent (RFC 6066 §3), lower case, without a dot at its end.
+    pub fn sni(&self) -> Option<&str> {
+        self.sni.as_deref()
+    }
+
+    /// The account that held the name at the handshake.
+    pub fn account(&self) -> Option<&AccountName> {
+        self.account.as_ref()
     }
 
     /// The policy of the handshake.
@@ -30,8 +70,17 @@ impl Identity {
         self.profile
     }
 
-    /// The name the visitor sent (RFC 6066 §3), lower case.
-    pub fn sni(&self) -> Option<&str> {
-        todo!()
+    /// Whether the certificate shown covers `host`, another account's or nobody's. An account's certificate serves
+    /// only hosts that account holds, so that only the platform's do.
+    fn certificate_serves(&self, host: &Host) -> bool {
+        self.shown.source.account().is_none() && self.shown.certificate.covers(host)
     }
 }
+
+/// Whether `asked` refuses what `given` allowed.
+fn demands_more(asked: TlsProfile, given: TlsProfile) -> bool {
+    asked == TlsProfile::Modern && given != TlsProfile::Modern
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,12 +1,23 @@
 //! Which certificate and which policy a TLS handshake gets, and what its connection may then be asked for.
 //! Reads certificate files when the control thread says so; opens no socket and drives no handshake.
 
+mod certificate;
 mod certificates;
+pub mod dev;
 mod identity;
 mod index;
+mod name;
+mod place;
 mod policy;
+mod resolver;
+mod self_signed;
+#[cfg(test)]
+mod testing;
 
+pub use certificate::{Certificate, CertificateError, Validity};
 pub use certificates::{CertificateSettings, Certificates, Problem, Reload, Summary};
 pub use identity::{Holder, Identity};
-pub use index::Index;
-pub use policy::{Choice, Holders, Policies};
+pub use index::{Entry, Index, Rank, Shown};
+pub use name::CertificateName;
+pub use place::{Place, Source};
+pub use policy::{Choice, Holders, Policies, provider};
