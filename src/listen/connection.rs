@@ -9,7 +9,7 @@ use crate::net::{self, Stream, within};
 use crate::proxy::{Connection, Secured, Worker};
 use crate::serve::{serve_http1, serve_http2};
 use crate::telemetry::{ConnectionGauge, ConnectionProtocol, HandshakeFailure, TlsVersion};
-use crate::tls::{Holder, Identity, Policies};
+use crate::tls::{Identity, Policies};
 use std::convert::Infallible;
 use std::future::poll_fn;
 use std::io;
@@ -25,7 +25,7 @@ pub async fn serve(accepted: Accepted, worker: Rc<Worker>, policies: Arc<Policie
     let gauge = worker.metrics.connection(accepted.listen.tls);
     let deadline = accepted.at + node.timeouts.handshake;
     let opened = if accepted.listen.tls {
-        secure(accepted.stream, &accepted.listen, &policies, &worker, deadline, node.tls_profile).await
+        secure(accepted.stream, &accepted.listen, &policies, &worker, deadline).await
     } else {
         Ok(Opened { stream: accepted.stream, tls: None, protocol: None })
     };
@@ -79,7 +79,6 @@ async fn secure(
     policies: &Policies,
     worker: &Worker,
     deadline: Instant,
-    node_profile: TlsProfile,
 ) -> Result<Opened, HandshakeFailure> {
     let begun = now();
     let mut identity = None;
@@ -99,7 +98,7 @@ async fn secure(
     Ok(Opened {
         stream,
         protocol: Some(handshake.protocol.unwrap_or(Protocol::Http1)),
-        tls: Some(Rc::new(Agreed { identity, version, node_profile })),
+        tls: Some(Rc::new(Agreed { identity, version })),
     })
 }
 
@@ -107,7 +106,6 @@ async fn secure(
 struct Agreed {
     identity: Identity,
     version: TlsVersion,
-    node_profile: TlsProfile,
 }
 
 impl Secured for Agreed {
@@ -116,8 +114,7 @@ impl Secured for Agreed {
     }
 
     fn may_serve(&self, host: &Host, holder: Option<(&AccountName, TlsProfile)>) -> bool {
-        let holder = holder.map(|(account, profile)| Holder { account: account.clone(), profile });
-        self.identity.may_serve(host, holder.as_ref())
+        self.identity.may_serve(host, holder)
     }
 }
 

@@ -22,34 +22,39 @@ pub struct Identity {
     /// Who held the SNI.
     account: Option<AccountName>,
     profile: TlsProfile,
+    /// The profile of hosts nobody holds.
+    node: TlsProfile,
     shown: Arc<Entry>,
 }
 
 impl Identity {
-    /// The identity of a handshake with this SNI, held by `account`, under `profile`, to which `shown` was shown.
+    /// The identity of a handshake with this SNI, held by `account`, under `profile`, to which `shown` was shown;
+    /// `node` is the profile of hosts nobody holds.
     pub fn new(
         sni: Option<&Host>,
         account: Option<AccountName>,
         profile: TlsProfile,
+        node: TlsProfile,
         shown: Arc<Entry>,
     ) -> Self {
-        Self { sni: sni.map(|host| host.as_str().into()), account, profile, shown }
+        Self { sni: sni.map(|host| host.as_str().into()), account, profile, node, shown }
     }
 
-    /// Whether a request for `host`, which `holder` holds (`None`: nobody), may be served on this connection. If
-    /// not, the answer is 421 (RFC 9110 §15.5.20), and the visitor comes again on a connection of its own.
+    /// Whether a request for `host`, which `holder` holds and serves under this profile (`None`: nobody), may be
+    /// served on this connection. If not, the answer is 421 (RFC 9110 §15.5.20), and the visitor comes again on a
+    /// connection of its own.
     ///
     /// A visitor may send a request for another name than the one it opened the connection with (RFC 9113
     /// §9.1.1). It is served where nothing is lost by that: both names are one account's, or the certificate shown
-    /// is good for both, and in either case under the same policy. `node` is the profile of hosts nobody holds.
-    pub fn may_serve(&self, host: &Host, holder: Option<&Holder>, node: TlsProfile) -> bool {
-        let asked = holder.map_or(node, |holder| holder.profile);
+    /// is good for both, and in either case under the same policy.
+    pub fn may_serve(&self, host: &Host, holder: Option<(&AccountName, TlsProfile)>) -> bool {
+        let asked = holder.map_or(self.node, |(_, profile)| profile);
         match (&self.sni, &self.account) {
             (Some(sni), _) if **sni == *host.as_str() => true,
             // A name nobody holds was asked of nobody: the Host alone decides, unless its account asks for more.
             (None, _) | (_, None) => !demands_more(asked, self.profile),
             (Some(_), Some(account)) => {
-                let same_account = holder.is_some_and(|holder| holder.account == *account);
+                let same_account = holder.is_some_and(|(name, _)| name == account);
                 asked == self.profile && (same_account || self.certificate_serves(host))
             }
         }

@@ -35,7 +35,7 @@ pub struct Choice {
 /// A policy is a profile (later also a rule for client certificates). Each has ticket keys of its own, so that
 /// no session resumes under a policy other than the one it was opened under; within a policy rustls resumes only
 /// under the same SNI (RFC 6066 §3).
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Policies {
     index: Arc<Index>,
     holders: Arc<dyn Holders>,
@@ -45,7 +45,7 @@ pub struct Policies {
 }
 
 /// One profile's configurations: they differ in ALPN (RFC 7301) and share all else, the ticket keys too.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct ByProtocols {
     both: Arc<ServerConfig>,
     http1: Arc<ServerConfig>,
@@ -70,6 +70,12 @@ impl Policies {
         })
     }
 
+    /// The same policies, ticket keys included, with another profile for names nobody holds.
+    #[must_use]
+    pub fn with_default(&self, default: TlsProfile) -> Self {
+        Self { default, ..self.clone() }
+    }
+
     /// The policy for a ClientHello received on a listener that speaks `protocols`: the profile of the account
     /// that holds the SNI, the node's default without one. Cost: two lookups; one small allocation for the name.
     pub fn choose(&self, hello: &ClientHello<'_>, protocols: Protocols) -> Choice {
@@ -83,7 +89,8 @@ impl Policies {
             TlsProfile::Intermediate => &self.intermediate,
         };
         let config = Arc::clone(configs.choose(protocols));
-        Choice { config, identity: Identity::new(sni.as_ref(), account, profile, shown.entry) }
+        let identity = Identity::new(sni.as_ref(), account, profile, self.default, shown.entry);
+        Choice { config, identity }
     }
 }
 

@@ -316,8 +316,7 @@ fn a_profile_is_the_holders_and_says_which_versions_there_are() {
 #[test]
 fn the_nodes_profile_is_that_of_names_nobody_holds() {
     let node = node();
-    let strict = Policies::new(Arc::clone(&node.index), node.table.clone(), TlsProfile::Modern).unwrap();
-    let node = Node { policies: strict, ..node };
+    let node = Node { policies: node.policies.with_default(TlsProfile::Modern), ..node };
     let refused = |name| meet(&node, &visitor(&[&TLS12]), name, BOTH).err();
     let alert = Some(Error::AlertReceived(AlertDescription::ProtocolVersion));
     assert_eq!(
