@@ -5,15 +5,6 @@ use crate::base::{AccountName, Host};
 use crate::config::TlsProfile;
 use std::sync::Arc;
 
-/// Who holds a host, and what that account asks of TLS.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Holder {
-    /// The account.
-    pub account: AccountName,
-    /// Its `tls_profile`.
-    pub profile: TlsProfile,
-}
-
 /// What a TLS connection was opened for, as of its handshake. A connection keeps one: five words.
 #[derive(Clone, Debug)]
 pub struct Identity {

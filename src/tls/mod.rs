@@ -4,6 +4,7 @@
 mod certificate;
 mod certificates;
 pub mod dev;
+mod holders;
 mod identity;
 mod index;
 mod name;
@@ -16,8 +17,9 @@ mod testing;
 
 pub use certificate::{Certificate, CertificateError, Validity};
 pub use certificates::{CertificateSettings, Certificates, Problem, Reload, Summary};
-pub use identity::{Holder, Identity};
+pub use holders::{Holder, Holders};
+pub use identity::Identity;
 pub use index::{Entry, Index, Rank, Shown};
 pub use name::CertificateName;
 pub use place::{Place, Source};
-pub use policy::{Choice, Holders, Policies, provider};
+pub use policy::{Choice, Policies, provider};

@@ -1,7 +1,8 @@
 //! The policies of this node: one rustls configuration per profile and set of protocols, and which of them a
 //! ClientHello gets. Drives no handshake.
 
-use super::identity::{Holder, Identity};
+use super::holders::Holders;
+use super::identity::Identity;
 use super::index::Index;
 use super::resolver::Resolver;
 use crate::base::{self, Host};
@@ -12,14 +13,7 @@ use rustls::pki_types::UnixTime;
 use rustls::server::{ClientHello, NoServerSessionStorage, ProducesTickets};
 use rustls::time_provider::TimeProvider;
 use rustls::{ServerConfig, SupportedCipherSuite, SupportedProtocolVersion, version};
-use std::fmt;
 use std::sync::{Arc, LazyLock};
-
-/// Tells which account holds a host. Asked at every handshake: must not wait.
-pub trait Holders: Send + Sync + fmt::Debug {
-    /// Who holds `host`.
-    fn holder(&self, host: &Host) -> Option<Holder>;
-}
 
 /// What a handshake goes on with.
 #[derive(Clone, Debug)]

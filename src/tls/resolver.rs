@@ -1,8 +1,8 @@
 //! Answers rustls which certificate a handshake shows. Holds no state of a connection, so that it gives the same
 //! answer again after a HelloRetryRequest.
 
+use super::holders::Holders;
 use super::index::Index;
-use super::policy::Holders;
 use crate::base::{self, Host};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;

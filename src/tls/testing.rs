@@ -2,10 +2,9 @@
 
 use super::certificate::Certificate;
 use super::dev::{Ca, Issued};
-use super::identity::Holder;
+use super::holders::{Holder, Holders};
 use super::index::Entry;
 use super::place::{Place, Source};
-use super::policy::Holders;
 use crate::base::{AccountName, Host};
 use crate::config::TlsProfile;
 use std::collections::HashMap;
