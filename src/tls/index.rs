@@ -111,16 +111,18 @@ impl Index {
 
     /// Shows every certificate that may be shown for `host`.
     fn visit(&self, host: &Host, account: Option<&AccountName>, mut see: impl FnMut(&Arc<Entry>, Rank)) {
-        let candidates = [(Some(host.as_str()), false), (parent(host), true)];
-        for (text, wildcard) in candidates {
+        let names = [(Some(host.as_str()), false), (parent(host), true)];
+        // The platform's certificates stand under no account; another account's are never looked at.
+        let owners = [Some(None), account.map(|account| Some(account.as_str()))];
+        for (text, wildcard) in names {
             let Some(text) = text else { continue };
-            let shard = self.shards[self.shard_of(text)].load();
-            // The platform's certificates stand under no account; another account's are never looked at.
-            let owners = [Some(None), account.map(Some)];
             for owner in owners.into_iter().flatten() {
-                let key = (text, wildcard, owner.map(AccountName::as_str));
-                let from = shard.partition_point(|row| row.key() < key);
-                for row in shard[from..].iter().take_while(|row| row.key() == key) {
+                let key = Key { text, wildcard, owner };
+                let hash = self.hasher.hash_one(&key);
+                let shard = self.shards[shard_of(hash)].load();
+                let from = shard.partition_point(|row| row.hash < hash);
+                let rows = shard[from..].iter().take_while(|row| row.hash == hash);
+                for row in rows.filter(|row| row.key() == key) {
                     see(&row.entry, Rank::of(&row.entry.source, wildcard));
                 }
             }
@@ -131,47 +133,61 @@ impl Index {
     pub(super) fn apply(&self, remove: &[Arc<Entry>], add: &[Arc<Entry>]) {
         let gone: HashSet<_> = remove.iter().map(Arc::as_ptr).collect();
         let mut touched: BTreeMap<usize, Vec<Row>> = BTreeMap::new();
-        for entry in remove {
-            for name in entry.names() {
-                touched.entry(self.shard_of(name.text())).or_default();
-            }
+        for row in remove.iter().flat_map(|entry| self.rows(entry)) {
+            touched.entry(shard_of(row.hash)).or_default();
         }
-        for entry in add {
-            for (place, name) in entry.names().iter().enumerate() {
-                let row = Row { entry: Arc::clone(entry), name: place as u32 };
-                touched.entry(self.shard_of(name.text())).or_default().push(row);
-            }
+        for row in add.iter().flat_map(|entry| self.rows(entry)) {
+            touched.entry(shard_of(row.hash)).or_default().push(row);
         }
         for (shard, mut rows) in touched {
             let old = self.shards[shard].load();
             rows.extend(old.iter().filter(|row| !gone.contains(&Arc::as_ptr(&row.entry))).cloned());
-            rows.sort_by(|a, b| a.key().cmp(&b.key()));
+            rows.sort_by_key(|row| row.hash);
             self.shards[shard].store(Arc::new(rows));
         }
+    }
+
+    fn rows<'a>(&'a self, entry: &'a Arc<Entry>) -> impl Iterator<Item = Row> + 'a {
+        (0..entry.names().len()).map(|name| {
+            let mut row = Row { hash: 0, entry: Arc::clone(entry), name: name as u32 };
+            row.hash = self.hasher.hash_one(row.key());
+            row
+        })
     }
 
     /// Replaces the default certificate.
     pub(super) fn set_default(&self, entry: Arc<Entry>) {
         self.default.store(entry);
     }
-
-    fn shard_of(&self, text: &str) -> usize {
-        self.hasher.hash_one(text) as usize % SHARDS
-    }
 }
 
-/// One name of one certificate.
+/// What a row is looked up by.
+#[derive(PartialEq, Eq, Hash)]
+struct Key<'a> {
+    text: &'a str,
+    wildcard: bool,
+    owner: Option<&'a str>,
+}
+
+/// One name of one certificate. Rows are sorted by the hash of their key, so that a search compares numbers and
+/// looks at a certificate only where it finds one.
 #[derive(Clone)]
 struct Row {
+    hash: u64,
     entry: Arc<Entry>,
     name: u32,
 }
 
 impl Row {
-    fn key(&self) -> (&str, bool, Option<&str>) {
+    fn key(&self) -> Key<'_> {
         let name = &self.entry.names()[self.name as usize];
-        (name.text(), name.is_wildcard(), self.entry.source.account().map(AccountName::as_str))
+        let owner = self.entry.source.account().map(AccountName::as_str);
+        Key { text: name.text(), wildcard: name.is_wildcard(), owner }
     }
+}
+
+fn shard_of(hash: u64) -> usize {
+    hash as usize % SHARDS
 }
 
 /// How a certificate compares with the others for a host: the least is shown.

@@ -3,7 +3,7 @@
 use crate::base::AccountName;
 use std::collections::BTreeSet;
 use std::fmt;
-use std::fs::{self, File, Metadata};
+use std::fs::{self, DirEntry, File, FileType, Metadata};
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -210,28 +210,30 @@ pub fn list_below(root: &Path, below: &Path, listing: &mut Listing) {
     };
     listing.directories.insert(below.to_owned());
     for entry in entries {
-        // A directory that fails in the middle is one that was not read.
-        let path = match entry {
-            Ok(entry) => entry.path(),
+        // A directory that fails in the middle is one that was not read; an entry without a type is gone again.
+        let (path, found) = match entry {
+            Ok(entry) => (entry.path(), file_type(&entry)),
             Err(error) => {
                 listing.unread.push((below.to_owned(), format!("this directory cannot be read: {error}")));
                 return;
             }
         };
+        let Some(found) = found else { continue };
         match kind(root, &path) {
-            // What is gone by now was removed; `fs::metadata` follows links, so that a link counts as its target.
-            Kind::Certificate(slot) if fs::metadata(&path).is_ok_and(|found| found.is_file()) => {
+            Kind::Certificate(slot) if found.is_file() => {
                 listing.found.insert(slot);
             }
-            Kind::Directory if fs::metadata(&path).is_ok_and(|found| found.is_dir()) => {
-                list_below(root, &path, listing);
-            }
-            Kind::Misnamed if fs::metadata(&path).is_ok_and(|found| found.is_dir()) => {
-                listing.unread.push((path, MISNAMED.to_owned()));
-            }
+            Kind::Directory if found.is_dir() => list_below(root, &path, listing),
+            Kind::Misnamed if found.is_dir() => listing.unread.push((path, MISNAMED.to_owned())),
             _ => {}
         }
     }
+}
+
+/// The type of what an entry leads to: a link counts as its target. No syscall but for links.
+fn file_type(entry: &DirEntry) -> Option<FileType> {
+    let found = entry.file_type().ok()?;
+    if found.is_symlink() { Some(fs::metadata(entry.path()).ok()?.file_type()) } else { Some(found) }
 }
 
 /// What a path below the directory of certificates stands for, by its name alone.
