@@ -1,9 +1,11 @@
 //! Which certificate and which policy a TLS handshake gets, and what its connection may then be asked for.
 //! Reads certificate files when the control thread says so; opens no socket and drives no handshake.
 
+mod attachments;
 mod certificate;
 mod certificates;
 pub mod dev;
+mod held;
 mod holders;
 mod identity;
 mod index;

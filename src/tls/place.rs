@@ -89,14 +89,18 @@ impl Listing {
         slot.is_listed() && self.unread.iter().any(|(directory, _)| slot.place.path().starts_with(directory))
     }
 
-    /// Takes a listing of `below` over, instead of what was known of it.
-    pub fn replace_below(&mut self, below: &Path, listing: Listing) {
-        self.found.retain(|slot| !slot.place.path().starts_with(below));
-        self.directories.retain(|directory| !directory.starts_with(below));
+    /// Takes over what a listing says of the directories at and under `below`; tells whether there are others now.
+    pub fn replace_below(&mut self, below: &Path, listing: Listing) -> bool {
+        let known = self.directories.range(below.to_owned()..).take_while(|known| known.starts_with(below));
+        let known: BTreeSet<_> = known.cloned().collect();
         self.unread.retain(|(directory, _)| !directory.starts_with(below));
-        self.found.extend(listing.found);
-        self.directories.extend(listing.directories);
         self.unread.extend(listing.unread);
+        if known == listing.directories {
+            return false;
+        }
+        self.directories.retain(|directory| !known.contains(directory));
+        self.directories.extend(listing.directories);
+        true
     }
 }
 
@@ -105,19 +109,6 @@ impl Place {
     pub fn path(&self) -> &Path {
         match self {
             Self::File(path) | Self::Pair(path) => path,
-        }
-    }
-
-    /// Whether a change of `path` is one of this place.
-    pub fn is_touched_by(&self, path: &Path) -> bool {
-        path == self.path() || matches!(self, Self::Pair(directory) if path.parent() == Some(directory))
-    }
-
-    /// The directory to watch for changes of this place.
-    pub fn directory(&self) -> Option<&Path> {
-        match self {
-            Self::File(path) => path.parent(),
-            Self::Pair(path) => Some(path),
         }
     }
 

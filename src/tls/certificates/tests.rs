@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::base::{Host, SiteAddress};
+use crate::tls::CertificateError;
 use crate::tls::dev::Issued;
 use crate::tls::index::Rank;
 use crate::tls::testing::{DAY, TODAY, account, day, host, issue};
@@ -362,6 +363,50 @@ fn an_attached_file_that_comes_after_its_document_is_taken_when_it_comes() {
 }
 
 #[test]
+fn a_file_that_two_accounts_attach_is_each_ones_own() {
+    let mut node = Node::new(&[("both.pem", &issue(&["a.test", "b.test"], -1, 10))]);
+    node.attach("alice", &[(&["a.test"], "both.pem")]);
+    node.attach("bob", &[(&["b.test"], "both.pem"), (&["a.test"], "both.pem")]);
+    node.write("both.pem", &issue(&["a.test", "b.test"], -1, 20));
+    let both = [node.path("both.pem")];
+    assert_eq!(node.certificates.reload_paths(&both, TODAY), changed(0, 2, 0, 0));
+    assert_eq!(node.attach("alice", &[]), changed(0, 0, 1, 0));
+    node.write("both.pem", &issue(&["a.test", "b.test"], -1, 30));
+    assert_eq!(node.certificates.reload_paths(&both, TODAY), changed(0, 1, 0, 0));
+    assert_eq!(node.shown_at("b.test", Some("bob"), TODAY), (Rank::AttachedExact, 30));
+    assert_eq!(
+        node.shown_at("a.test", Some("bob"), TODAY),
+        (Rank::AttachedExact, 30),
+        "two tables, one file"
+    );
+    assert_eq!(node.rank("a.test", Some("alice")), Rank::Default);
+}
+
+#[test]
+fn who_watches_is_told_when_there_are_other_directories() {
+    let mut node = Node::new(&[("one/a.pem", &issue(&["a.test"], -1, 10))]);
+    let mut told = node.certificates.watch_revision();
+    let mut is_told = |node: &Node| std::mem::replace(&mut told, node.certificates.watch_revision()) != told;
+    node.attach("alice", &[(&["a.test"], "one/a.pem")]);
+    assert!(is_told(&node));
+    assert!(node.certificates.watch().contains(&node.path("one")));
+    node.attach("alice", &[(&["a.test", "b.test"], "one/a.pem")]);
+    node.reload();
+    assert!(!is_told(&node));
+    node.write("certificates/bob/b.pem", &issue(&["b.test"], -1, 10));
+    node.certificates.reload_paths(&[node.path("certificates/bob")], TODAY);
+    assert!(is_told(&node));
+    assert!(node.certificates.watch().contains(&node.path("certificates/bob")));
+    node.certificates.reload_paths(&[node.path("certificates/bob")], TODAY);
+    node.certificates.reload_paths(&[node.path("certificates/bob/b.pem")], TODAY);
+    assert!(!is_told(&node));
+    fs::remove_dir_all(node.path("certificates/bob")).unwrap();
+    node.reload();
+    assert!(is_told(&node));
+    assert_eq!(node.certificates.watch(), BTreeSet::from([node.path("certificates"), node.path("one")]));
+}
+
+#[test]
 fn the_default_is_the_file_named_or_else_self_signed() {
     let mut node =
         Node::with_default(&[("default.pem", &issue(&["node.test"], -1, 10))], Some("default.pem"));
@@ -370,7 +415,8 @@ fn the_default_is_the_file_named_or_else_self_signed() {
         shown.entry.certificate.names().iter().map(ToString::to_string).collect::<Vec<_>>()
     };
     assert_eq!(default(&node), ["node.test"]);
-    assert_eq!(node.rank("node.test", None), Rank::Default, "it is no certificate of the index");
+    assert_eq!(node.rank("node.test", None), Rank::Default);
+    assert!(!node.certificates.index().covers(&host("node.test"), None), "it counts for no name");
     fs::write(node.path("default.pem"), "broken").unwrap();
     node.reload();
     assert_eq!(default(&node), ["node.test"], "a broken file leaves the old one");
