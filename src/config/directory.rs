@@ -10,7 +10,6 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// What a file of the accounts directory is, by its name alone.
@@ -77,29 +76,6 @@ where
         read_some();
     });
     if report.is_empty() { Ok(()) } else { Err(report) }
-}
-
-/// Every document, sorted by account; or every problem of the directory and of all its documents.
-pub(super) fn all_documents(node: &Node) -> Result<Vec<Document>, Report> {
-    let found = Mutex::new((Vec::new(), Report::default()));
-    let listed = each_document(node, |document| {
-        // A visitor that panicked has left nothing half done: both are only appended to.
-        let mut found = found.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        match document.checked {
-            Ok(checked) => found.0.push(checked),
-            Err(report) => found.1.extend(report),
-        }
-    });
-    let (mut documents, mut report) = found.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-    if let Err(directory) = listed {
-        report.extend(directory);
-    }
-    if report.is_empty() {
-        documents.sort_unstable_by(|a, b| a.name.cmp(&b.name));
-        return Ok(documents);
-    }
-    report.sort();
-    Err(report)
 }
 
 fn list(directory: &Path) -> (Vec<(AccountName, PathBuf)>, Report) {

@@ -14,14 +14,13 @@ use crate::base::{AccountName, SiteName};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::path::{Component, Path, PathBuf};
 
-/// Checks the text of a node file for `machine`. Reads no file.
-pub(super) fn check_node(file: &Path, text: &str, machine: &Machine) -> Result<Node, Report> {
+/// The node that a text describes, with defaults where it is wrong, and what is wrong. Reads no file.
+pub(super) fn examine(file: &Path, text: &str, machine: &Machine) -> (Node, Report) {
     let source = Source::new(file, text);
     let tree = source.parse();
     let top = Table::open(&source, &tree, &keys::NODE_FILE);
     let node = read(&source, &top, machine);
-    source.finish()?;
-    Ok(node)
+    (node, source.finish().err().unwrap_or_default())
 }
 
 fn read(source: &Source<'_>, top: &Table<'_>, machine: &Machine) -> Node {

@@ -13,7 +13,8 @@ fn node() -> Node {
 
 fn node_of(text: &str) -> Result<Node, Report> {
     let machine = machine::Machine { name: None, processors: 1, descriptors: Some(1024) };
-    node::check_node(Path::new("parvis.toml"), text, &machine)
+    let (node, report) = node::examine(Path::new("parvis.toml"), text, &machine);
+    if report.is_empty() { Ok(node) } else { Err(report) }
 }
 
 fn document_of(text: &str) -> Result<Document, Report> {
@@ -159,6 +160,21 @@ fn every_problem_of_every_document_is_told_at_once() {
 }
 
 #[test]
+fn a_mistake_in_the_node_file_keeps_no_document_from_being_read() {
+    let files = Files::new(&[("alice.toml", b"state = 1"), ("bob.toml", b"")]);
+    std::fs::write(files.node(), format!("{NODE}[limits]\nin_flight = \"x\"\n")).unwrap();
+    let right = Mutex::new(Vec::new());
+    let (node, report) =
+        examine(&files.node(), |document| right.lock().unwrap().push(document.name.to_string()));
+    assert_eq!(node.unwrap().limits.in_flight, Limits::default().in_flight);
+    assert_eq!(
+        report.problems.iter().map(|p| p.key.as_str()).collect::<Vec<_>>(),
+        ["state", "limits.in_flight"]
+    );
+    assert_eq!(right.into_inner().unwrap(), ["bob"]);
+}
+
+#[test]
 fn a_missing_directory_is_told_and_a_fifo_holds_nobody_up() {
     let files = Files::new(&[]);
     let fifo = files.0.path().join("accounts.d/alice.toml");
@@ -179,7 +195,7 @@ fn a_cold_start_sees_every_document_the_wrong_ones_too() {
     let files = Files::new(&documents);
     let mut node = load_node(&files.node()).unwrap();
     node.workers = 4;
-    let seen = std::sync::Mutex::new(Vec::new());
+    let seen = Mutex::new(Vec::new());
     each_document(&node, |document| {
         let content = document.content.len();
         seen.lock().unwrap().push((document.name.to_string(), content, document.checked.is_ok()));

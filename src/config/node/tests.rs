@@ -10,7 +10,8 @@ fn machine() -> Machine {
 }
 
 fn check(text: &str) -> Result<Node, Report> {
-    check_node(Path::new("/etc/parvis/parvis.toml"), text, &machine())
+    let (node, report) = examine(Path::new("/etc/parvis/parvis.toml"), text, &machine());
+    if report.is_empty() { Ok(node) } else { Err(report) }
 }
 
 /// The problems of a file, each in one line without the file's name.
@@ -458,7 +459,8 @@ fn two_listeners_on_ports_of_the_kernels_choice_are_no_duplicates() {
 #[test]
 fn a_machine_that_says_little_is_enough() {
     let machine = Machine { name: None, processors: 0, descriptors: None };
-    let node = check_node(Path::new("parvis.toml"), MINIMAL, &machine).unwrap();
+    let (node, report) = examine(Path::new("parvis.toml"), MINIMAL, &machine);
+    assert!(report.is_empty());
     assert_eq!((node.name.as_str(), node.workers, node.limits.connections), ("parvis", 1, 10_000_000));
     assert_eq!(node.accounts, Path::new("accounts.d"));
 }
