@@ -87,6 +87,36 @@ fn every_key_that_comes_later_is_refused_by_name() {
 }
 
 #[test]
+fn the_hosting_example_shows_every_key() {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/hosting");
+    for (file, shown) in [(&keys::NODE_FILE, "parvis.toml"), (&keys::ACCOUNT_FILE, "accounts.d/alice.toml")] {
+        let text = std::fs::read_to_string(directory.join(shown)).unwrap();
+        let tree = toml::from_str::<toml::Table>(&text).unwrap();
+        for (section, path) in sections(file) {
+            for key in section.keys {
+                let path = format!("{path}.{}", key.name());
+                assert!(
+                    has(&toml::Value::Table(tree.clone()), path.trim_start_matches('.')),
+                    "{shown}: {path}"
+                );
+            }
+        }
+    }
+}
+
+/// Whether a value, or any item of a list, has the key at `path`.
+fn has(value: &toml::Value, path: &str) -> bool {
+    let (first, rest) = path.split_once('.').map_or((path, None), |(first, rest)| (first, Some(rest)));
+    match value {
+        toml::Value::Array(items) => items.iter().any(|item| has(item, path)),
+        toml::Value::Table(table) => {
+            table.get(first).is_some_and(|inside| rest.is_none_or(|rest| has(inside, rest)))
+        }
+        _ => false,
+    }
+}
+
+#[test]
 fn a_file_that_is_not_there_is_a_problem_of_its_own() {
     let report = load_node(Path::new("/nowhere/parvis.toml")).unwrap_err();
     let said: Vec<_> = report.problems.iter().map(Problem::one_line).collect();
