@@ -1,6 +1,136 @@
-//! The command line.
+//! The command line: what may be typed, and which part of the program is asked. The only place that prints; knows
+//! no request and changes nothing itself.
 
-/// Parses the command line, runs the command, returns its exit code.
-pub fn run() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+mod ask;
+mod check;
+mod outline;
+
+use crate::{app, config};
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Parses the command line, runs the command, returns its exit code: 0, 2 for a command line that is none
+/// (clap's own), [`NO`], [`UNAVAILABLE`] or [`CONFIG`].
+pub fn run() -> ExitCode {
+    match Parvis::parse().command {
+        Command::Run { config } => match config::load_node(&config) {
+            Ok(node) => app::run(node),
+            Err(report) => check::refuse(&report),
+        },
+        Command::Check { config } => check::check(&config),
+        Command::Demo => app::demo(),
+        Command::Status { account, json, door } => ask::status(account.as_deref(), json, &door),
+        Command::Reload { json, door } => ask::reload(json, &door),
+        Command::Drain { json, door } => ask::drain(json, &door),
+        Command::Schema => {
+            eprintln!("parvis: this version has no schema yet: docs/configuration.md has every key");
+            ExitCode::from(NO)
+        }
+    }
+}
+
+/// The front end of a hosting provider: TLS, HTTP/1.1, HTTP/2 and WebSocket for the one account a request
+/// belongs to.
+#[derive(Parser)]
+#[command(name = "parvis", version, max_term_width = 100)]
+struct Parvis {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run a node until it is drained. SIGHUP reloads, SIGTERM drains
+    Run {
+        /// The node file
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+    },
+    /// Tell everything that is wrong with a node file and its account documents; exit 78 if anything is
+    Check {
+        /// The node file
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+    },
+    /// Run a node with three accounts on loopback, with nothing to install
+    Demo,
+    /// Tell how a running node is
+    Status {
+        /// One account alone
+        account: Option<String>,
+        /// As the node says it, in JSON
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        door: Door,
+    },
+    /// Have a running node read its files again
+    Reload {
+        /// As the node says it, in JSON
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        door: Door,
+    },
+    /// Have a running node finish what it has begun, and end
+    Drain {
+        /// As the node says it, in JSON
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        door: Door,
+    },
+    /// Print the schema of the files (not in this version yet)
+    Schema,
+}
+
+/// Where a running node is asked.
+#[derive(Args)]
+struct Door {
+    /// The node's admin socket [default: the node file's, else /run/parvis/admin.sock]
+    #[arg(long, value_name = "PATH")]
+    socket: Option<PathBuf>,
+    /// The node file, for its `[admin] socket`
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+/// The question was answered, and the answer is no.
+const NO: u8 = 1;
+
+/// No node answers (`EX_UNAVAILABLE` of sysexits.h).
+const UNAVAILABLE: u8 = 69;
+
+/// The files are wrong (`EX_CONFIG`).
+const CONFIG: u8 = 78;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Parvis::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_is_understood() {
+        for line in [
+            "parvis run --config f",
+            "parvis check --config f",
+            "parvis demo",
+            "parvis status",
+            "parvis status alice --json --socket s",
+            "parvis reload --config f",
+            "parvis drain --socket s",
+            "parvis schema",
+        ] {
+            assert!(Parvis::try_parse_from(line.split(' ')).is_ok(), "{line}");
+        }
+        for line in ["parvis", "parvis run", "parvis check", "parvis run f", "parvis upgrade"] {
+            assert!(Parvis::try_parse_from(line.split(' ')).is_err(), "{line}");
+        }
+    }
 }

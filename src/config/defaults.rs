@@ -27,8 +27,8 @@ pub(super) const STATE: &str = "/var/lib/parvis";
 /// `[node] tls_profile`.
 pub(super) const TLS_PROFILE: &str = "intermediate";
 
-/// `[admin] socket`.
-pub(super) const ADMIN_SOCKET: &str = "/run/parvis/admin.sock";
+/// `[admin] socket`, where no node file says otherwise.
+pub const ADMIN_SOCKET: &str = "/run/parvis/admin.sock";
 
 /// `[[listen]] tls`.
 pub(super) const TLS: Setting<bool> = Setting {

@@ -25,9 +25,10 @@ mod upstream;
 mod values;
 
 pub use checked::*;
+pub use defaults::ADMIN_SOCKET;
 pub use directory::{FileName, WrittenDocument, each_document};
 pub use reference::reference;
-pub use report::{Problem, Report};
+pub use report::{Printable, Problem, Report};
 
 use crate::base::AccountName;
 use std::path::Path;

@@ -160,8 +160,8 @@ impl fmt::Display for Problem {
 }
 
 /// Text that cannot move a terminal's cursor or turn its direction: documents are written by customers, and
-/// their problems are read by operators.
-struct Printable<'a>(&'a str);
+/// what they say is read by operators.
+pub struct Printable<'a>(pub &'a str);
 
 impl fmt::Display for Printable<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,0 +1,95 @@
+//! `parvis status`, `reload` and `drain`: one question to the running node over its admin socket, and its answer on
+//! the screen.
+
+use super::outline::outline;
+use super::{CONFIG, Door, NO, UNAVAILABLE, check};
+use crate::admin::{self, Answer};
+use crate::config;
+use http::{Method, StatusCode};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// `parvis status [ACCOUNT]`.
+pub(super) fn status(account: Option<&str>, json: bool, door: &Door) -> ExitCode {
+    let path = match account {
+        // What is no name would be another path; the node knows no such account either way.
+        Some(name) if config::FileName::of(format!("{name}.toml").as_ref()) == config::FileName::Stray => {
+            eprintln!("parvis: {name:?} is not an account's name");
+            return ExitCode::from(NO);
+        }
+        Some(name) => format!("/status/{name}"),
+        None => "/status".to_owned(),
+    };
+    ask(&Method::GET, &path, STATUS_PATIENCE, json, door)
+}
+
+/// `parvis reload`.
+pub(super) fn reload(json: bool, door: &Door) -> ExitCode {
+    ask(&Method::POST, "/reload", RELOAD_PATIENCE, json, door)
+}
+
+/// `parvis drain`.
+pub(super) fn drain(json: bool, door: &Door) -> ExitCode {
+    ask(&Method::POST, "/drain", STATUS_PATIENCE, json, door)
+}
+
+fn ask(method: &Method, path: &str, patience: Duration, json: bool, door: &Door) -> ExitCode {
+    let socket = match door.socket() {
+        Ok(socket) => socket,
+        Err(report) => return check::refuse(&report),
+    };
+    match exchange(&socket, method, path, patience) {
+        Ok(answer) => show(&answer, json),
+        Err(why) => {
+            eprintln!("parvis: {}: {why}", socket.display());
+            ExitCode::from(UNAVAILABLE)
+        }
+    }
+}
+
+fn exchange(socket: &Path, method: &Method, path: &str, patience: Duration) -> Result<Answer, String> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| error.to_string())?;
+    runtime.block_on(admin::ask(socket, method.clone(), path, patience)).map_err(|error| error.to_string())
+}
+
+/// Prints an answer, a yes to standard output and a no to standard error.
+fn show(answer: &Answer, json: bool) -> ExitCode {
+    let text = match serde_json::from_str(&answer.body) {
+        Ok(value) if !json => outline(&value),
+        _ => format!("{}\n", answer.body.trim_end()),
+    };
+    match answer.status {
+        status if status.is_success() => {
+            print!("{text}");
+            ExitCode::SUCCESS
+        }
+        status => {
+            eprint!("{text}");
+            ExitCode::from(match status {
+                StatusCode::UNPROCESSABLE_ENTITY => CONFIG,
+                StatusCode::SERVICE_UNAVAILABLE => UNAVAILABLE,
+                _ => NO,
+            })
+        }
+    }
+}
+
+impl Door {
+    fn socket(&self) -> Result<PathBuf, config::Report> {
+        match (&self.socket, &self.config) {
+            (Some(socket), _) => Ok(socket.clone()),
+            (None, Some(file)) => {
+                Ok(config::load_node(file)?.admin.unwrap_or_else(|| config::ADMIN_SOCKET.into()))
+            }
+            (None, None) => Ok(config::ADMIN_SOCKET.into()),
+        }
+    }
+}
+
+/// How long a node may take to say how it is: it answers from memory.
+const STATUS_PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long a reload may take: a hundred thousand documents on a busy machine.
+const RELOAD_PATIENCE: Duration = Duration::from_secs(300);
