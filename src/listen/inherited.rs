@@ -157,4 +157,35 @@ mod tests {
         // A number that no test opens.
         assert!(take_descriptor(1_000_000).is_none());
     }
+
+    /// The environment is the process's: the test runs in one of its own, started as systemd would.
+    #[test]
+    fn what_systemd_announces_is_taken_over_and_announced_to_nobody_else() {
+        const CHILD: &str = "PARVIS_TEST_LISTEN_FDS";
+        if let Ok(address) = std::env::var(CHILD) {
+            let mut inherited = Inherited::from_environment();
+            assert!(std::env::vars().all(|(name, _)| !name.starts_with("LISTEN_")));
+            assert!(Inherited::from_environment().rest().is_empty(), "taken once");
+            let taken = inherited.take_tcp(address.parse().unwrap());
+            assert_eq!(rustix::io::fcntl_getfd(&taken[0]), Ok(rustix::io::FdFlags::CLOEXEC));
+            assert_eq!(taken.len(), 1);
+            assert_eq!(inherited.rest(), ["null (not a listening stream socket)"]);
+            return;
+        }
+        let listener = TcpListener::bind("[::1]:0").unwrap();
+        let name =
+            "listen::inherited::tests::what_systemd_announces_is_taken_over_and_announced_to_nobody_else";
+        let start =
+            r#"LISTEN_PID=$$ LISTEN_FDS=2 LISTEN_FDNAMES=web:null exec "$0" --exact "$1" 3<&0 4</dev/null"#;
+        let child = std::process::Command::new("/bin/sh")
+            .args(["-c", start])
+            .arg(std::env::current_exe().unwrap())
+            .arg(name)
+            .env(CHILD, listener.local_addr().unwrap().to_string())
+            .stdin(OwnedFd::from(listener))
+            .output()
+            .unwrap();
+        let output = String::from_utf8_lossy(&child.stdout);
+        assert!(child.status.success() && output.contains("1 passed"), "{output}");
+    }
 }
