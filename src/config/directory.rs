@@ -6,7 +6,7 @@ use super::report::{Problem, Report};
 use super::source::MAX_FILE_BYTES;
 use crate::base::AccountName;
 use std::ffi::OsStr;
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -103,10 +103,20 @@ fn stray(file: &Path) -> Problem {
     )
 }
 
+/// A document's content, with what the file system says of the file that was read.
+///
+/// # Errors
+/// `NotFound` where there is none; anything but a regular file is refused, and opening it never waits.
+pub fn read_document(file: &Path) -> io::Result<(Metadata, Vec<u8>)> {
+    let mut content = Vec::new();
+    let metadata = read_regular(file, &mut content)?;
+    Ok((metadata, content))
+}
+
 /// Reads a file of at most [`MAX_FILE_BYTES`] and one more, so that the check says it is too large.
 pub(super) fn read_into(file: &Path, content: &mut Vec<u8>) -> Result<(), Report> {
     match read_regular(file, content) {
-        Ok(()) => Ok(()),
+        Ok(_) => Ok(()),
         Err(error) => {
             content.clear();
             Err(Problem::of_file(file, format!("cannot be read: {error}")).into())
@@ -115,12 +125,14 @@ pub(super) fn read_into(file: &Path, content: &mut Vec<u8>) -> Result<(), Report
 }
 
 /// Anything but a regular file is refused, and opening it never waits: a FIFO must not stop a reload.
-fn read_regular(file: &Path, content: &mut Vec<u8>) -> io::Result<()> {
+fn read_regular(file: &Path, content: &mut Vec<u8>) -> io::Result<Metadata> {
     let file = File::options().read(true).custom_flags(libc::O_NONBLOCK).open(file)?;
-    if !file.metadata()?.is_file() {
+    let metadata = file.metadata()?;
+    if !metadata.is_file() {
         return Err(io::Error::other("not a regular file"));
     }
-    file.take(MAX_FILE_BYTES as u64 + 1).read_to_end(content).map(drop)
+    file.take(MAX_FILE_BYTES as u64 + 1).read_to_end(content)?;
+    Ok(metadata)
 }
 
 /// The text of a file, or where it stops being text.

@@ -26,7 +26,7 @@ mod values;
 
 pub use checked::*;
 pub use defaults::ADMIN_SOCKET;
-pub use directory::{FileName, WrittenDocument, each_document};
+pub use directory::{FileName, WrittenDocument, each_document, read_document};
 pub use reference::reference;
 pub use report::{Printable, Problem, Report};
 

@@ -20,3 +20,4 @@ pub use listener::Listener;
 pub use socket::{Moved, Socket};
 pub use stream::Stream;
 pub use timer::{Deadline, Elapsed, until, within};
+pub use unsafe_register::register;

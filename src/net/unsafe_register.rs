@@ -9,7 +9,7 @@ use tokio::io::unix::AsyncFd;
 ///
 /// # Panics
 /// Outside of a runtime with I/O enabled: a mistake of ours, seen by the first connection.
-pub(super) fn register(fd: OwnedFd, interest: Interest) -> io::Result<AsyncFd<OwnedFd>> {
+pub fn register(fd: OwnedFd, interest: Interest) -> io::Result<AsyncFd<OwnedFd>> {
     // SAFETY: `OwnedFd` is an open descriptor that stays open and the same until it is dropped, and only the
     // `AsyncFd` that now owns it can drop it.
     let registered = unsafe { AsyncFd::register_with_interest(fd, interest) };
