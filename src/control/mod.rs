@@ -1,1 +1,309 @@
-//! Placeholder.
+//! The control thread's work: documents and certificates as they change, the node file when it is told to look, and
+//! the questions of the admin socket. Everything here may read files and take its time; no request waits for it.
+
+mod documents;
+mod journal;
+mod status;
+mod watch;
+
+pub use documents::{Applied, Documents};
+pub use status::Status;
+pub use watch::{Hint, Watch};
+
+use crate::base::{AccountName, now, wall};
+use crate::config::{self, FileName, Node, Report};
+use crate::listen::{Changes, Listeners};
+use crate::route::{DefaultSite, Hosts};
+use crate::telemetry::{LogWriter, Metrics};
+use crate::tls::{CertificateSettings, Certificates};
+use arc_swap::ArcSwap;
+use std::collections::BTreeSet;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::{mpsc, oneshot};
+
+/// What the control thread looks after.
+pub struct Control {
+    node: Arc<ArcSwap<Node>>,
+    hosts: Arc<Hosts>,
+    documents: Documents,
+    certificates: Certificates,
+    listeners: Arc<Listeners>,
+    log_writer: Rc<LogWriter>,
+    metrics: Arc<Metrics>,
+    watch: Watch,
+    started: Instant,
+}
+
+/// What the control thread shares with the workers and the rest of the process.
+pub struct Shared {
+    /// The node's settings.
+    pub node: Arc<ArcSwap<Node>>,
+    /// The host table.
+    pub hosts: Arc<Hosts>,
+    /// The listening sockets.
+    pub listeners: Arc<Listeners>,
+    /// The access logs' writer.
+    pub log_writer: Rc<LogWriter>,
+    /// The node's metrics.
+    pub metrics: Arc<Metrics>,
+}
+
+/// What is asked of the control thread.
+pub enum Command {
+    /// The node's status, or that of one account; `None` where there is no such account.
+    Status(Option<AccountName>, oneshot::Sender<Option<Status>>),
+    /// Read the node file, every document and every certificate again.
+    Reload(oneshot::Sender<Result<Reloaded, Report>>),
+}
+
+/// What a reload did.
+#[derive(Clone, Debug, Default, serde::Serialize)]
+pub struct Reloaded {
+    /// What changed, a line each.
+    pub changed: Vec<String>,
+    /// Settings that differ and take effect only at the next start.
+    pub needs_restart: Vec<&'static str>,
+    /// Documents applied.
+    pub documents: usize,
+}
+
+impl Control {
+    /// The cold start: every document and certificate is read and published before anything is served. What is wrong
+    /// with one of them is told in the log and in the status, and stops nobody else.
+    ///
+    /// # Errors
+    /// Where the state directory, the watcher or the certificates' machinery cannot be had at all.
+    pub fn start(shared: Shared) -> io::Result<Self> {
+        let node = shared.node.load_full();
+        shared.hosts.set_default_site(default_site(&node));
+        let documents = Documents::open(Arc::clone(&node), Arc::clone(&shared.hosts))?;
+        let mut certificates =
+            Certificates::open(certificate_settings(&node), wall()).map_err(io::Error::other)?;
+        shared.hosts.each_account(|account| {
+            certificates.attach(account.name(), account.form().certificates(), wall());
+        });
+        let mut control = Self {
+            node: shared.node,
+            hosts: shared.hosts,
+            documents,
+            certificates,
+            listeners: shared.listeners,
+            log_writer: shared.log_writer,
+            metrics: shared.metrics,
+            watch: Watch::new()?,
+            started: now(),
+        };
+        control.watch_everything();
+        control.publish_counts();
+        Ok(control)
+    }
+
+    /// The certificates' machinery, for the workers' handshakes.
+    pub fn certificates(&self) -> &Certificates {
+        &self.certificates
+    }
+
+    /// Follows changes and answers commands until nobody can send one any more.
+    pub async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
+        let mut rescan = tokio::time::interval(RESCAN);
+        rescan.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        // The first tick is now, and the cold start has just looked at everything.
+        rescan.tick().await;
+        loop {
+            tokio::select! {
+                hint = self.watch.hint() => match hint {
+                    Ok(Hint::Files(files)) => self.files_changed(files),
+                    Ok(Hint::Everything) => self.look_at_everything(),
+                    Err(error) => {
+                        tracing::error!(%error, "the watcher failed: changes are found by the slow rescan");
+                        tokio::time::sleep(WATCHER_PAUSE).await;
+                    }
+                },
+                command = commands.recv() => match command {
+                    Some(command) => self.obey(command),
+                    None => return,
+                },
+                _ = rescan.tick() => self.look_at_everything(),
+            }
+        }
+    }
+
+    fn obey(&mut self, command: Command) {
+        // Who asked and left needs no answer.
+        match command {
+            Command::Status(account, reply) => {
+                let _ = reply.send(self.status(account.as_ref()));
+            }
+            Command::Reload(reply) => {
+                let _ = reply.send(self.reload());
+            }
+        }
+    }
+
+    /// These files were written, moved or deleted.
+    fn files_changed(&mut self, files: Vec<PathBuf>) {
+        let at = now();
+        let accounts = self.node.load().accounts.clone();
+        let (documents, others): (Vec<_>, Vec<_>) =
+            files.into_iter().partition(|file| watch::is_in(file, &accounts));
+        let names: BTreeSet<AccountName> = documents.iter().filter_map(|file| account_of(file)).collect();
+        for name in names {
+            if let Some(applied) = self.documents.apply(&name, at) {
+                self.acknowledge(applied);
+            }
+        }
+        if !others.is_empty() {
+            let reload = self.certificates.reload_paths(&others, wall());
+            tracing::info!(?reload, "certificates");
+        }
+        self.watch_everything();
+        self.publish_counts();
+    }
+
+    fn look_at_everything(&mut self) {
+        for applied in self.documents.rescan(now(), false) {
+            self.acknowledge(applied);
+        }
+        self.certificates.reload(wall());
+        self.watch_everything();
+        self.publish_counts();
+    }
+
+    /// A document was dealt with: its certificates follow it, and everybody is told.
+    fn acknowledge(&mut self, applied: Applied) {
+        if let Some(attached) = &applied.attached {
+            self.certificates.attach(&applied.account, attached, wall());
+        }
+        self.metrics.change(applied.result, applied.took);
+        let (account, result) = (&applied.account, applied.result);
+        let took_ms = applied.took.as_secs_f64() * 1000.0;
+        match &applied.report {
+            Some(report) => {
+                for problem in &report.problems {
+                    tracing::warn!(%account, ?result, "{}", problem.one_line());
+                }
+            }
+            None => {
+                tracing::info!(%account, ?result, took_ms, hosts = applied.hosts_changed, "document applied");
+            }
+        }
+    }
+
+    /// SIGHUP and `parvis reload`. A node file with mistakes changes nothing.
+    fn reload(&mut self) -> Result<Reloaded, Report> {
+        let old = self.node.load_full();
+        let new = config::load_node(&old.file).inspect_err(|report| {
+            self.metrics.reloaded(false);
+            tracing::error!("the node file has mistakes; everything stays as it is\n{report}");
+        })?;
+        let needs_restart = needs_restart(&old, &new);
+        let mut changed = match self.listeners.apply(&new) {
+            Ok(changes) => listener_lines(&changes),
+            Err(error) => {
+                tracing::error!(%error, "listeners stay as they are");
+                vec![format!("listeners stay as they are: {error}")]
+            }
+        };
+        // What needs a restart stays as it is until then.
+        let new = Arc::new(Node {
+            workers: old.workers,
+            user: old.user.clone(),
+            state: old.state.clone(),
+            admin: old.admin.clone(),
+            metrics: old.metrics,
+            ..new
+        });
+        self.node.store(Arc::clone(&new));
+        if let Err(error) = self.log_writer.reload(&new.logs) {
+            changed.push(format!("logs: {error}"));
+        }
+        let applied = self.documents.reconfigure(Arc::clone(&new), now());
+        let documents = applied.len();
+        for one in applied {
+            self.acknowledge(one);
+        }
+        self.hosts.set_default_site(default_site(&new));
+        let certificates = self.certificates.reconfigure(certificate_settings(&new), wall());
+        changed.push(format!("certificates: {certificates:?}"));
+        self.watch_everything();
+        self.publish_counts();
+        self.metrics.reloaded(true);
+        if !needs_restart.is_empty() {
+            tracing::warn!(settings = ?needs_restart, "these settings take effect at the next start");
+        }
+        tracing::info!(documents, "reloaded");
+        Ok(Reloaded { changed, needs_restart, documents })
+    }
+
+    fn watch_everything(&mut self) {
+        let mut directories = self.certificates.watch();
+        directories.insert(self.node.load().accounts.clone());
+        self.watch.set(&directories);
+    }
+
+    fn publish_counts(&self) {
+        let mut counts = self.documents.counts();
+        let summary = self.certificates.summary(wall());
+        counts.certificates = (summary.attached + summary.customer + summary.automatic) as u64;
+        counts.certificate_problems = self.certificates.problems(wall()).len() as u64;
+        self.metrics.set_documents(counts);
+    }
+
+    fn status(&self, account: Option<&AccountName>) -> Option<Status> {
+        Status::take(
+            account,
+            &self.node.load(),
+            &self.documents,
+            &self.hosts,
+            &self.certificates,
+            self.started,
+        )
+    }
+}
+
+/// Whose document a file of the accounts' directory is.
+fn account_of(file: &Path) -> Option<AccountName> {
+    match FileName::of(file.file_name()?) {
+        FileName::Document(name) => Some(name),
+        FileName::Ignored | FileName::Stray => None,
+    }
+}
+
+fn default_site(node: &Node) -> Option<DefaultSite> {
+    node.default_site.clone().map(|(account, site)| DefaultSite { account, site })
+}
+
+fn certificate_settings(node: &Node) -> CertificateSettings {
+    CertificateSettings { directory: node.certificates.clone(), default: node.default_certificate.clone() }
+}
+
+fn listener_lines(changes: &Changes) -> Vec<String> {
+    let bound = changes.bound.iter().map(|address| format!("listening on {address}"));
+    bound.chain(changes.closed.iter().map(|address| format!("no longer listening on {address}"))).collect()
+}
+
+/// The settings that differ and cannot change while the node runs.
+fn needs_restart(old: &Node, new: &Node) -> Vec<&'static str> {
+    [
+        ("node.workers", old.workers != new.workers),
+        ("node.user", old.user != new.user),
+        ("node.state", old.state != new.state),
+        ("admin.socket", old.admin != new.admin),
+        ("metrics.address", old.metrics != new.metrics),
+        ("node.tls_profile", old.tls_profile != new.tls_profile),
+    ]
+    .into_iter()
+    .filter_map(|(name, differs)| differs.then_some(name))
+    .collect()
+}
+
+/// How often everything is looked at without a hint: what the watcher missed (a network file system, a directory
+/// that was replaced) is found this late. One stat a file.
+const RESCAN: Duration = Duration::from_secs(30);
+
+/// The pause before a failed watcher is asked again.
+const WATCHER_PAUSE: Duration = Duration::from_secs(1);

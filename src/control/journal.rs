@@ -1,0 +1,195 @@
+//! The claims journal: who came to hold, or to wait for, which host, one line each. A cold start on it and on the
+//! documents ends where the running node was. Appends and compacts; decides nothing.
+//!
+//! Records are handed to the kernel before a change is acknowledged, so a crash of the process loses none. They are
+//! synced to the disk now and then ([`Journal::sync`]): a power cut may forget the last of them, and then contested
+//! hosts go to the first account by name, which every document's owner can see in the log.
+
+use crate::account::Pattern;
+use crate::base::AccountName;
+use crate::route::{Record, Remembered};
+use std::fmt::Write as _;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+/// The journal's file.
+#[derive(Debug)]
+pub struct Journal {
+    path: PathBuf,
+    file: File,
+    remembered: Remembered,
+    lines: usize,
+    dirty: bool,
+}
+
+impl Journal {
+    /// Opens the journal in the state directory, or begins one. Lines that make no sense are skipped and counted in
+    /// the log: a damaged journal is no reason not to serve.
+    ///
+    /// # Errors
+    /// Where the file cannot be read or written.
+    pub fn open(state: &Path) -> io::Result<Self> {
+        std::fs::create_dir_all(state)?;
+        let path = state.join(FILE);
+        let bytes = match std::fs::read(&path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+            Err(error) => return Err(error),
+        };
+        let (remembered, lines, skipped) = read(&bytes);
+        if skipped > 0 {
+            tracing::warn!(file = %path.display(), skipped, "lines of the claims journal make no sense");
+        }
+        let file = OpenOptions::new().append(true).create(true).open(&path)?;
+        let mut journal = Self { path, file, remembered, lines, dirty: false };
+        if skipped > 0 || bytes.last().is_some_and(|last| *last != b'\n') {
+            // A torn last line must not become the beginning of the next.
+            journal.compact()?;
+        }
+        Ok(journal)
+    }
+
+    /// What the records add up to.
+    pub fn remembered(&self) -> &Remembered {
+        &self.remembered
+    }
+
+    /// Keeps `records`. Cost: one write.
+    ///
+    /// # Errors
+    /// Where the file cannot be written: the records are in effect all the same, until the next start.
+    pub fn append(&mut self, records: &[Record]) -> io::Result<()> {
+        if records.is_empty() {
+            return Ok(());
+        }
+        let mut text = String::new();
+        for record in records {
+            write_line(&mut text, record);
+            self.remembered.apply(record.clone());
+        }
+        self.lines += records.len();
+        self.dirty = true;
+        self.file.write_all(text.as_bytes())?;
+        if self.lines > COMPACT_FROM + 2 * self.remembered.len() { self.compact() } else { Ok(()) }
+    }
+
+    /// Brings what was appended to the disk.
+    pub fn sync(&mut self) -> io::Result<()> {
+        if std::mem::take(&mut self.dirty) { self.file.sync_data() } else { Ok(()) }
+    }
+
+    /// Writes the fewest lines that say the same into a new file and puts it in the place of the old.
+    fn compact(&mut self) -> io::Result<()> {
+        let mut text = String::new();
+        let mut lines = 0;
+        for record in self.remembered.records() {
+            write_line(&mut text, &record);
+            lines += 1;
+        }
+        replace(&self.path, text.as_bytes())?;
+        self.file = OpenOptions::new().append(true).open(&self.path)?;
+        self.lines = lines;
+        Ok(())
+    }
+}
+
+/// Puts `content` in the place of `path`, whole or not at all, also after a power cut.
+fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
+    let temporary = path.with_extension("tmp");
+    let mut file = File::create(&temporary)?;
+    file.write_all(content)?;
+    file.sync_data()?;
+    std::fs::rename(&temporary, path)
+}
+
+fn read(bytes: &[u8]) -> (Remembered, usize, usize) {
+    let (mut remembered, mut lines, mut skipped) = (Remembered::default(), 0, 0);
+    // What stands behind the last line end was being written when the process died.
+    let whole = memchr::memrchr(b'\n', bytes).map_or(&b""[..], |end| &bytes[..end]);
+    for line in whole.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+        match std::str::from_utf8(line).ok().and_then(parse_line) {
+            Some(record) => {
+                remembered.apply(record);
+                lines += 1;
+            }
+            None => skipped += 1,
+        }
+    }
+    (remembered, lines, skipped)
+}
+
+fn parse_line(line: &str) -> Option<Record> {
+    let mut words = line.split(' ');
+    let (kind, account, pattern) = (words.next()?, words.next()?, words.next()?);
+    if words.next().is_some() {
+        return None;
+    }
+    let (account, pattern) = (AccountName::new(account).ok()?, Pattern::parse(pattern)?);
+    match kind {
+        "hold" => Some(Record::Hold(account, pattern)),
+        "wait" => Some(Record::Wait(account, pattern)),
+        "drop" => Some(Record::Drop(account, pattern)),
+        _ => None,
+    }
+}
+
+fn write_line(text: &mut String, record: &Record) {
+    let (kind, account, pattern) = match record {
+        Record::Hold(account, pattern) => ("hold", account, pattern),
+        Record::Wait(account, pattern) => ("wait", account, pattern),
+        Record::Drop(account, pattern) => ("drop", account, pattern),
+    };
+    // Writing into a string cannot fail.
+    let _ = writeln!(text, "{kind} {account} {pattern}");
+}
+
+/// In the state directory.
+const FILE: &str = "claims.journal";
+
+/// Lines a journal may have beyond twice the fewest that say the same (some 50 KiB): compacting costs a sync.
+const COMPACT_FROM: usize = 1000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hold(account: &str, pattern: &str) -> Record {
+        Record::Hold(AccountName::new(account).unwrap(), Pattern::parse(pattern).unwrap())
+    }
+
+    #[test]
+    fn what_was_appended_is_remembered_and_a_torn_line_is_not() {
+        let state = tempfile::tempdir().unwrap();
+        let mut journal = Journal::open(state.path()).unwrap();
+        journal.append(&[hold("alice", "a.test"), hold("bob", "*.b.test")]).unwrap();
+        let before = journal.remembered().clone();
+        drop(journal);
+        let path = state.path().join(FILE);
+        let mut bytes = std::fs::read(&path).unwrap();
+        bytes.extend(b"hold alice c.te");
+        std::fs::write(&path, bytes).unwrap();
+        let mut journal = Journal::open(state.path()).unwrap();
+        assert_eq!(*journal.remembered(), before);
+        journal.append(&[hold("alice", "d.test")]).unwrap();
+        assert_eq!(Journal::open(state.path()).unwrap().remembered().len(), 3);
+    }
+
+    #[test]
+    fn a_long_journal_is_compacted() {
+        let state = tempfile::tempdir().unwrap();
+        let mut journal = Journal::open(state.path()).unwrap();
+        for turn in 0..3000 {
+            journal.append(&[hold(if turn % 2 == 0 { "alice" } else { "bob" }, "a.test")]).unwrap();
+        }
+        let lines = std::fs::read_to_string(state.path().join(FILE)).unwrap().lines().count();
+        assert!(lines <= COMPACT_FROM + 3, "{lines}");
+        assert_eq!(*Journal::open(state.path()).unwrap().remembered(), *journal.remembered());
+    }
+
+    #[test]
+    fn damage_costs_the_damaged_lines() {
+        let (remembered, lines, skipped) = read(b"hold alice a.test\nnonsense\n\xff\xfe\nhold bob b.test\n");
+        assert_eq!((remembered.len(), lines, skipped), (2, 2, 2));
+    }
+}

@@ -1,0 +1,189 @@
+//! What `parvis status` shows: the node at one moment, or one account. Takes figures; changes nothing.
+
+use super::documents::{Change, Documents};
+use crate::account::Account;
+use crate::base::{AccountName, now, wall};
+use crate::config::{AccountState, Node, TlsProfile};
+use crate::route::{Contest, Hosts};
+use crate::tls::Certificates;
+use serde::Serialize;
+use std::time::Instant;
+
+/// The status of the node or of an account.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub enum Status {
+    /// The node.
+    Node(Box<NodeStatus>),
+    /// One account.
+    Account(Box<AccountStatus>),
+}
+
+/// The node at one moment.
+#[derive(Debug, Serialize)]
+pub struct NodeStatus {
+    name: String,
+    version: &'static str,
+    uptime_seconds: u64,
+    workers: usize,
+    listen: Vec<String>,
+    accounts: u64,
+    hosts: u64,
+    generation: u64,
+    certificates: CertificateStatus,
+    /// What is wrong, a line each: documents, then certificates.
+    problems: Vec<String>,
+    contested: Vec<Contest>,
+    contested_total: usize,
+    recent_changes: Vec<Change>,
+}
+
+#[derive(Debug, Serialize)]
+struct CertificateStatus {
+    attached: usize,
+    customer: usize,
+    automatic: usize,
+    expired: usize,
+    expires_soonest: Option<Expiry>,
+}
+
+#[derive(Debug, Serialize)]
+struct Expiry {
+    file: String,
+    in_days: i64,
+}
+
+/// An account at one moment.
+#[derive(Debug, Serialize)]
+pub struct AccountStatus {
+    name: AccountName,
+    state: AccountState,
+    tls_profile: TlsProfile,
+    generation: u64,
+    in_flight: u32,
+    queued: usize,
+    tunnels: u32,
+    /// Requests answered, by status class: 1xx to 5xx.
+    requests: [u64; 5],
+    holds: Vec<String>,
+    refused: Vec<String>,
+    upstreams: Vec<UpstreamStatus>,
+    problems: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct UpstreamStatus {
+    name: String,
+    connections_open: u32,
+    connections_in_use: u32,
+    waiting: usize,
+}
+
+impl Status {
+    /// The node's status, or that of `account`; `None` where there is no such account and nothing wrong with it.
+    pub fn take(
+        account: Option<&AccountName>,
+        node: &Node,
+        documents: &Documents,
+        hosts: &Hosts,
+        certificates: &Certificates,
+        started: Instant,
+    ) -> Option<Self> {
+        match account {
+            None => Some(Self::Node(Box::new(node_status(node, documents, certificates, started)))),
+            Some(name) => {
+                let account = hosts.account(name.as_str())?;
+                Some(Self::Account(Box::new(account_status(&account, documents))))
+            }
+        }
+    }
+}
+
+fn node_status(
+    node: &Node,
+    documents: &Documents,
+    certificates: &Certificates,
+    started: Instant,
+) -> NodeStatus {
+    let counts = documents.counts();
+    let at = wall();
+    let summary = certificates.summary(at);
+    let of_documents = documents.problems().values().flat_map(|report| &report.problems);
+    let mut problems: Vec<String> = of_documents.take(SHOWN).map(crate::config::Problem::one_line).collect();
+    problems.extend(
+        certificates
+            .problems(at)
+            .iter()
+            .take(SHOWN)
+            .map(|problem| format!("{}: {}", problem.file.display(), problem.reason)),
+    );
+    let (contested, contested_total) = documents.contests(SHOWN);
+    NodeStatus {
+        name: node.name.clone(),
+        version: env!("CARGO_PKG_VERSION"),
+        uptime_seconds: now().saturating_duration_since(started).as_secs(),
+        workers: node.workers,
+        listen: node
+            .listen
+            .iter()
+            .map(|listen| format!("{} ({})", listen.address, if listen.tls { "tls" } else { "clear" }))
+            .collect(),
+        accounts: counts.accounts,
+        hosts: counts.hosts,
+        generation: counts.generation,
+        certificates: CertificateStatus {
+            attached: summary.attached,
+            customer: summary.customer,
+            automatic: summary.automatic,
+            expired: summary.expired,
+            expires_soonest: summary.expires_soonest.map(|(when, file)| Expiry {
+                file: file.display().to_string(),
+                in_days: (when.as_secs().cast_signed() - at.as_secs().cast_signed()) / 86_400,
+            }),
+        },
+        problems,
+        contested,
+        contested_total,
+        recent_changes: documents.recent().cloned().collect(),
+    }
+}
+
+fn account_status(account: &Account, documents: &Documents) -> AccountStatus {
+    let form = account.form();
+    let refused: Vec<String> = form.refused().map(|pattern| pattern.to_string()).collect();
+    let mut holds: Vec<String> = form.claims().map(|claim| claim.pattern.to_string()).collect();
+    holds.retain(|host| !refused.contains(host));
+    holds.sort_unstable();
+    AccountStatus {
+        name: account.name().clone(),
+        state: form.state,
+        tls_profile: form.tls_profile,
+        generation: form.generation,
+        in_flight: account.gate().in_flight(),
+        queued: account.gate().waiting(),
+        tunnels: account.gate().tunnels(),
+        requests: account.live().by_class(),
+        holds,
+        refused,
+        upstreams: form
+            .upstreams()
+            .map(|upstream| {
+                let counts = upstream.counts();
+                UpstreamStatus {
+                    name: upstream.spec().name.to_string(),
+                    connections_open: counts.open,
+                    connections_in_use: counts.in_use,
+                    waiting: counts.waiting,
+                }
+            })
+            .collect(),
+        problems: documents
+            .problems()
+            .get(account.name().as_str())
+            .map(|report| report.problems.iter().map(crate::config::Problem::one_line).collect())
+            .unwrap_or_default(),
+    }
+}
+
+/// Problems and contests a status shows of each kind: a screen or two.
+const SHOWN: usize = 100;
