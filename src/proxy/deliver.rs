@@ -60,7 +60,7 @@ pub async fn refusal<C: Client>(
     record: &mut Record,
     refusal: &Refusal,
 ) -> Ending {
-    record.failed(refusal);
+    record.failed(connection, refusal);
     if client.has_begun() || refusal.cause == Cause::ClientGone {
         return Ending::Abort;
     }

@@ -8,7 +8,7 @@ use super::exchange::{Exchange, Outcome, Rules};
 use super::place;
 use super::record::Record;
 use crate::account::Action;
-use crate::base::{Authority, Buffer, Cause, Refusal, now};
+use crate::base::{Authority, Buffer, Cause, Drain, Refusal, now};
 use crate::config::{self, UpstreamAddress, UpstreamHost};
 use crate::limit::{Admission, TunnelPlace};
 use crate::message::h1::write_request;
@@ -20,7 +20,9 @@ use crate::net::Deadline;
 use crate::route::Matched;
 use crate::upstream::{Lease, Origin, Patience, Upstream, Want};
 use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 
 /// Forwards the request to its site's upstream and the answer back.
 pub async fn to_upstream<C: Client>(
@@ -130,7 +132,16 @@ impl Attempt<'_> {
                 .zip(guards.tunnel.take())
                 .map(|(admission, place)| admission.into_tunnel(place));
             record.switched(self.connection);
-            result = poll_fn(|cx| exchange.poll(cx)).await;
+            let account_ends = drained(self.place.account.drain().clone());
+            let mut account_ends = pin!(account_ends);
+            result = poll_fn(|cx| {
+                // The account is gone, and so is the time its tunnels had.
+                if account_ends.as_mut().poll(cx).is_ready() {
+                    return Poll::Ready(Ok(Outcome::Tunnelled));
+                }
+                exchange.poll(cx)
+            })
+            .await;
         }
         let times = exchange.times();
         let status = exchange.status();
@@ -202,6 +213,12 @@ impl Attempt<'_> {
         };
         write_request(out, head, &edits);
     }
+}
+
+/// Returns at the end of a drain, once it has begun.
+async fn drained(drain: Drain) {
+    let deadline = drain.into_begun().await;
+    tokio::time::sleep_until(deadline.into()).await;
 }
 
 /// Which host and port the upstream is asked for.

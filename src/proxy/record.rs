@@ -98,12 +98,12 @@ impl Record {
     }
 
     /// The request failed.
-    pub fn failed(&mut self, refusal: &Refusal) {
+    pub fn failed(&mut self, connection: &Connection, refusal: &Refusal) {
         self.cause = Some(refusal.cause);
         if self.status == 0 {
             self.status = refusal.cause.verdict().status;
         }
-        tell(self.account.as_deref(), self.id, refusal);
+        tell(connection, self.account.as_deref(), self.id, refusal);
     }
 
     /// Writes the record: counters and the account's log line.
@@ -165,7 +165,7 @@ impl Record {
 pub fn refused_head(connection: &Connection, refusal: &Refusal) -> RequestId {
     let id = connection.worker.request_id();
     connection.worker.metrics.failed(refusal.cause);
-    tell(None, id, refusal);
+    tell(connection, None, id, refusal);
     id
 }
 
@@ -176,15 +176,25 @@ fn protocol(head: &RequestHead) -> Protocol {
     }
 }
 
-/// Tells the node's log, at the level of the cause's row. What visitors do wrong is told at `info` and below.
-fn tell(account: Option<&Account>, id: RequestId, refusal: &Refusal) {
-    let account = account.map_or("-", |account| account.name().as_str());
+/// Tells the node's log, at the level of the cause's row: the first of a kind (account and cause) at once, then how
+/// many more there were. The access log has a line for each.
+fn tell(connection: &Connection, account: Option<&Account>, id: RequestId, refusal: &Refusal) {
     let verdict = refusal.cause.verdict();
-    let (word, detail) = (verdict.word, &*refusal.detail);
+    let name = account.map(Account::name);
+    let key = (name.cloned(), refusal.cause);
+    let Some(more) = connection.worker.told.borrow_mut().tell(key, now()) else { return };
+    let account = name.map_or("-", crate::base::AccountName::as_str);
+    let (client, word, detail) = (connection.client, verdict.word, &*refusal.detail);
     match verdict.level {
-        tracing::Level::ERROR => tracing::error!(account, %id, cause = word, detail, "request failed"),
-        tracing::Level::WARN => tracing::warn!(account, %id, cause = word, detail, "request failed"),
-        tracing::Level::INFO => tracing::info!(account, %id, cause = word, detail, "request refused"),
-        _ => tracing::debug!(account, %id, cause = word, detail, "request refused"),
+        tracing::Level::ERROR => {
+            tracing::error!(account, %client, %id, cause = word, detail, more, "request failed");
+        }
+        tracing::Level::WARN => {
+            tracing::warn!(account, %client, %id, cause = word, detail, more, "request failed");
+        }
+        tracing::Level::INFO => {
+            tracing::info!(account, %client, %id, cause = word, detail, more, "request refused");
+        }
+        _ => tracing::debug!(account, %client, %id, cause = word, detail, more, "request refused"),
     }
 }

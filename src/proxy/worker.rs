@@ -1,10 +1,10 @@
 //! What one worker thread shares among its connections. `!Send` by intent: a worker is an island.
 
-use crate::base::{Clock, Drain, RequestId};
+use crate::base::{AccountName, Cause, Clock, Drain, RequestId};
 use crate::config::Node;
 use crate::message::WebSocketKey;
 use crate::route::Hosts;
-use crate::telemetry::{AccessLog, Shard};
+use crate::telemetry::{AccessLog, Repeated, Shard};
 use crate::upstream::Pools;
 use arc_swap::ArcSwap;
 use std::cell::{Cell, RefCell};
@@ -28,6 +28,8 @@ pub struct Worker {
     pub drain: Drain,
     /// Wall time from monotonic time.
     pub clock: Clock,
+    /// What of failures the node's log was told already.
+    pub(super) told: RefCell<Repeated<(Option<AccountName>, Cause)>>,
     ids: RequestIds,
     date: RefCell<(u64, DateText)>,
 }
@@ -61,6 +63,7 @@ impl Worker {
             access_log,
             drain,
             clock: Clock::new(),
+            told: RefCell::new(Repeated::new(TOLD_KINDS)),
             ids: RequestIds { state: Cell::new(seed[0]), salt: seed[1] },
             date: RefCell::new((u64::MAX, [b' '; 29])),
         }
@@ -126,6 +129,9 @@ fn imf_fixdate(second: u64) -> DateText {
     }
     text
 }
+
+/// Kinds of failures (account and cause) that are told apart in the node's log at a time, a worker.
+const TOLD_KINDS: usize = 1000;
 
 #[cfg(test)]
 mod tests {

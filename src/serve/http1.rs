@@ -2,7 +2,7 @@
 //! at, so that pipelined requests are answered in order (RFC 9112 §9.3.2).
 
 use crate::answer::Answer;
-use crate::base::{BUFFER_BYTES, Buffer, Cause, Refusal, now};
+use crate::base::{BUFFER_BYTES, Buffer, Cause, Drain, Refusal, now};
 use crate::message::h1::{BodyDecoder, RequestParser, write_response};
 use crate::message::{
     BodyLength, Fields, KnownSet, Persistence, RequestHead, ResponseEdits, ResponseHead, Version, push_line,
@@ -17,7 +17,8 @@ use std::time::Duration;
 pub async fn serve(mut stream: Stream, connection: Connection) {
     let ending = requests(&mut stream, &connection).await;
     match ending {
-        Ending::Keep => {}
+        // Nothing is unread: the end is said (close_notify on TLS), and that is all.
+        Ending::Keep => stream.linger(0, now() + LINGER_TIME).await,
         Ending::Close => stream.linger(LINGER_BYTES, now() + LINGER_TIME).await,
         Ending::Abort => stream.abort(),
     }
@@ -131,6 +132,7 @@ async fn one_request(stream: &mut Stream, connection: &Connection, head: Request
 /// The visitor's end of one request over HTTP/1.
 struct Visitor<'a> {
     http1: Http1<&'a mut Stream>,
+    drain: &'a Drain,
     version: Version,
     /// Whether another request may follow this one.
     keep: bool,
@@ -140,13 +142,14 @@ struct Visitor<'a> {
 }
 
 impl<'a> Visitor<'a> {
-    fn new(stream: &'a mut Stream, connection: &Connection, head: &RequestHead) -> Self {
+    fn new(stream: &'a mut Stream, connection: &'a Connection, head: &RequestHead) -> Self {
         let mut http1 = Http1::new(stream);
         http1.begin_incoming(BodyDecoder::of_request(head.body()));
         Self {
             http1,
+            drain: &connection.worker.drain,
             version: head.version(),
-            keep: head.keep_alive() && !connection.worker.drain.has_begun(),
+            keep: head.keep_alive(),
             begun: false,
             half_closed: false,
         }
@@ -200,9 +203,8 @@ impl Client for Visitor<'_> {
     fn begin(&mut self, head: &ResponseHead, length: BodyLength, extra: &Extra<'_>) {
         let length = self.frame(length);
         // An error given before all of the body came: the rest will not be read.
-        if head.status() >= 300 && !self.http1.has_received_all() {
-            self.keep = false;
-        }
+        let early = head.status() >= 300 && !self.http1.has_received_all();
+        self.keep &= !early && !self.drain.has_begun();
         let persistence = match (self.keep, self.version) {
             (false, _) => Persistence::Close,
             (true, Version::Http10) => Persistence::KeepAlive,
@@ -238,6 +240,7 @@ impl Client for Visitor<'_> {
                 return Poll::Pending;
             }
             match stream.poll_fill(cx) {
+                // Over TLS nobody half-closes: whoever says that it is done has left.
                 Poll::Ready(Ok(0)) if stream.is_tls() => return Poll::Ready(()),
                 Poll::Ready(Ok(0)) => self.half_closed = true,
                 Poll::Ready(Ok(_)) => {}
