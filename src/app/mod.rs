@@ -1,14 +1,278 @@
-//! Placeholder.
+//! A node's process, from its settings to its exit code: build, announce, serve, drain. What a request or a change
+//! goes through is told elsewhere.
 
-use crate::config::Node;
+mod demo;
+mod handle;
+mod signals;
+mod worker;
+
+use crate::admin::{AdminSocket, MetricsListener, serve_admin, serve_metrics};
+use crate::base::{DrainSwitch, now};
+use crate::config::{self, Node};
+use crate::control::{Control, Shared};
+use crate::listen::{Assumed, Clients, Inherited, Listeners, assume_user};
+use crate::route::Hosts;
+use crate::telemetry::{LogWriter, Metrics, NodeLog};
+use crate::tls::Policies;
+use crate::upstream::seats;
+use arc_swap::ArcSwap;
+use handle::Handle;
+use signals::{Signals, Wish};
+use std::fmt::Display;
+use std::io;
 use std::process::ExitCode;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+use tokio::sync::mpsc;
 
-/// Runs a node until it is drained.
-pub fn run(_node: Node) -> ExitCode {
-    ExitCode::FAILURE
+/// Runs a node until it is drained. 0 after a drain, 78 where the settings cannot be put into effect (EX_CONFIG),
+/// 71 for what the system refuses (EX_OSERR).
+pub fn run(node: Node) -> ExitCode {
+    run_and_tell(node, || {})
 }
 
-/// Runs the demo.
+/// Runs the demo until Ctrl-C.
 pub fn demo() -> ExitCode {
-    ExitCode::FAILURE
+    let demo = match demo::Demo::prepare() {
+        Ok(demo) => demo,
+        Err(error) => {
+            eprintln!("parvis: the demo cannot be prepared: {error}");
+            return ExitCode::from(OS_ERROR);
+        }
+    };
+    match config::load_node(&demo.node_file()) {
+        Ok(node) => run_and_tell(node, || print!("{}", demo.invitation())),
+        Err(report) => {
+            eprintln!("{report}");
+            ExitCode::from(CONFIG_ERROR)
+        }
+    }
 }
+
+/// Runs a node; `serving` is called once connections are accepted.
+fn run_and_tell(node: Node, serving: impl FnOnce()) -> ExitCode {
+    let log = match NodeLog::start() {
+        Ok(log) => log,
+        Err(error) => {
+            eprintln!("parvis: no log: {error}");
+            return ExitCode::from(OS_ERROR);
+        }
+    };
+    let code = match Running::start(node) {
+        Ok(running) => {
+            serving();
+            running.until_drained()
+        }
+        Err(failed) => {
+            tracing::error!("{}", failed.why);
+            ExitCode::from(failed.code)
+        }
+    };
+    log.finish(LOG_PATIENCE);
+    code
+}
+
+/// A node that serves.
+struct Running {
+    runtime: tokio::runtime::Runtime,
+    node: Arc<ArcSwap<Node>>,
+    control: Control,
+    listeners: Arc<Listeners>,
+    metrics: Arc<Metrics>,
+    admin: Option<AdminSocket>,
+    metrics_listener: Option<MetricsListener>,
+    log_writer: Rc<LogWriter>,
+    workers: Vec<JoinHandle<io::Result<()>>>,
+    switch: DrainSwitch,
+}
+
+/// Why a node did not start.
+struct Failed {
+    code: u8,
+    why: String,
+}
+
+impl Failed {
+    fn config(why: impl Display) -> Self {
+        Self { code: CONFIG_ERROR, why: why.to_string() }
+    }
+
+    fn os(why: impl Display) -> Self {
+        Self { code: OS_ERROR, why: why.to_string() }
+    }
+}
+
+impl Running {
+    /// Builds the node in the order that things need each other. The user is taken on first: whoever binds a socket
+    /// and reads a file at the start must be who binds and reads at a reload.
+    fn start(node: Node) -> Result<Self, Failed> {
+        match assume_user(node.user.as_deref()).map_err(Failed::config)? {
+            Assumed::User(user) => tracing::info!(user, "no longer root"),
+            Assumed::Unchanged => {}
+            Assumed::Root => tracing::warn!("running as root: `[node] user` names who to be instead"),
+        }
+        let mut inherited = Inherited::from_environment();
+        let listeners = Arc::new(Listeners::bind(&node, &mut inherited).map_err(Failed::os)?);
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failed::os)?;
+        let entered = runtime.enter();
+        let admin = node.admin.as_deref().map(AdminSocket::bind).transpose().map_err(Failed::os)?;
+        let metrics_listener = node.metrics.map(MetricsListener::bind).transpose().map_err(Failed::os)?;
+        let metrics = Arc::new(Metrics::new().map_err(Failed::os)?);
+        let (log_writer, log_factory) = LogWriter::start(&node.logs).map_err(Failed::os)?;
+        metrics.observe_access_log(log_writer.tally());
+        let log_writer = Rc::new(log_writer);
+        let hosts = Arc::new(Hosts::new());
+        metrics.observe_accounts(handle::account_source(Arc::clone(&hosts)));
+        let workers = node.workers;
+        let profile = node.tls_profile;
+        let node = Arc::new(ArcSwap::from_pointee(node));
+        let control = Control::start(Shared {
+            node: Arc::clone(&node),
+            hosts: Arc::clone(&hosts),
+            listeners: Arc::clone(&listeners),
+            log_writer: Rc::clone(&log_writer),
+            metrics: Arc::clone(&metrics),
+        })
+        .map_err(Failed::os)?;
+        let policies = Policies::new(control.certificates().index(), Arc::clone(&hosts) as _, profile);
+        let policies = Arc::new(policies.map_err(Failed::os)?);
+        let (switch, drain) = DrainSwitch::new();
+        let clients = Clients::new(now());
+        let start = |seat| {
+            worker::start(worker::Parts {
+                node: Arc::clone(&node),
+                hosts: Arc::clone(&hosts),
+                policies: Arc::clone(&policies),
+                listening: listeners.watch(),
+                clients: Arc::clone(&clients),
+                workers,
+                seat,
+                metrics: metrics.shard(),
+                access_log: log_factory.worker(),
+                drain: drain.clone(),
+            })
+        };
+        let workers = seats(workers).into_iter().map(start).collect::<io::Result<_>>().map_err(Failed::os)?;
+        drop(entered);
+        let running = Self {
+            runtime,
+            node,
+            control,
+            listeners,
+            metrics,
+            admin,
+            metrics_listener,
+            log_writer,
+            workers,
+            switch,
+        };
+        running.announce();
+        Ok(running)
+    }
+
+    /// One line for every address: whoever waits for the node waits for these.
+    fn announce(&self) {
+        let node = self.node.load();
+        for bound in self.listeners.bound() {
+            let tls = node.listen.iter().any(|listen| listen.address == bound.address && listen.tls);
+            tracing::info!("listening on {} ({})", bound.local, if tls { "tls" } else { "clear" });
+        }
+        if let Some(Ok(address)) = self.metrics_listener.as_ref().map(MetricsListener::local_addr) {
+            tracing::info!("listening on {address} (metrics)");
+        }
+    }
+
+    /// Serves until somebody asks for a drain, then drains: `/ready` turns red first, after `drain_delay` connections
+    /// are asked to end, and at the deadline the rest is cut.
+    fn until_drained(self) -> ExitCode {
+        let Self {
+            runtime,
+            node,
+            control,
+            listeners,
+            metrics,
+            admin,
+            metrics_listener,
+            log_writer,
+            workers,
+            switch,
+        } = self;
+        let (commands, received) = mpsc::channel(COMMANDS);
+        let (drain_wish, mut drain_wished) = mpsc::channel(1);
+        let handle = Arc::new(Handle::new(commands, drain_wish, Arc::clone(&metrics)));
+        let drained = runtime.block_on(async {
+            let tasks = tokio::task::LocalSet::new();
+            tasks.spawn_local(control.run(received));
+            if let Some(socket) = admin {
+                tasks.spawn_local(serve_admin(socket, Arc::clone(&handle)));
+            }
+            if let Some(listener) = metrics_listener {
+                tasks.spawn_local(serve_metrics(listener, Arc::clone(&handle)));
+            }
+            tasks
+                .run_until(async {
+                    let mut signals = Signals::new()?;
+                    metrics.set_ready(true);
+                    handle.ready();
+                    loop {
+                        tokio::select! {
+                            wish = signals.wish() => match wish {
+                                Wish::Drain => break,
+                                Wish::Reload => handle.reload_in_background(),
+                            },
+                            _ = drain_wished.recv() => break,
+                        }
+                    }
+                    metrics.set_ready(false);
+                    handle.draining();
+                    let timeouts = node.load().timeouts.clone();
+                    tracing::info!(delay = ?timeouts.drain_delay, limit = ?timeouts.drain, "draining");
+                    tokio::time::sleep(timeouts.drain_delay).await;
+                    switch.begin(now() + timeouts.drain);
+                    drop(listeners);
+                    tokio::task::spawn_blocking(move || {
+                        workers.into_iter().map(JoinHandle::join).for_each(joined);
+                    })
+                    .await
+                    .map_err(io::Error::other)
+                })
+                .await
+        });
+        if let Some(writer) = Rc::into_inner(log_writer) {
+            writer.finish(LOG_PATIENCE);
+        }
+        match drained {
+            Ok(()) => {
+                tracing::info!("drained");
+                ExitCode::SUCCESS
+            }
+            Err(error) => {
+                tracing::error!(%error, "the node ends");
+                ExitCode::from(OS_ERROR)
+            }
+        }
+    }
+}
+
+fn joined(result: std::thread::Result<io::Result<()>>) {
+    match result {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::error!(%error, "a worker ended"),
+        Err(_) => tracing::error!("a worker panicked"),
+    }
+}
+
+/// sysexits.h: the settings are wrong.
+const CONFIG_ERROR: u8 = 78;
+
+/// sysexits.h: the system refuses something.
+const OS_ERROR: u8 = 71;
+
+/// Commands that may wait for the control thread: people and their tools, one at a time as a rule.
+const COMMANDS: usize = 64;
+
+/// How long the logs may take to be written at the end.
+const LOG_PATIENCE: Duration = Duration::from_secs(5);

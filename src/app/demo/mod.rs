@@ -1,0 +1,206 @@
+//! `parvis demo`: a node with everything on loopback and nothing to install. Certificates are made at start, the
+//! accounts' servers are small ones of our own, and what is printed works as printed.
+
+mod upstream;
+
+use crate::tls::dev::Ca;
+use std::fmt::Write as _;
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+
+/// A demo that is ready to run: its files stand in a directory of their own, which goes with it.
+pub struct Demo {
+    directory: PathBuf,
+    ports: Ports,
+    /// The demo's upstreams run as long as this does.
+    _upstreams: upstream::Upstreams,
+}
+
+#[derive(Clone, Copy)]
+struct Ports {
+    clear: u16,
+    tls: u16,
+}
+
+impl Demo {
+    /// Makes certificates, starts the upstreams and writes the node's files into a fresh directory.
+    pub fn prepare() -> io::Result<Self> {
+        let directory = std::env::temp_dir().join(format!("parvis-demo-{}", std::process::id()));
+        make_private(&directory)?;
+        for part in ["accounts.d", "certificates", "state"] {
+            std::fs::create_dir_all(directory.join(part))?;
+        }
+        let ports = Ports { clear: free_port(8080)?, tls: free_port(8443)? };
+        let ca = Ca::new().map_err(io::Error::other)?;
+        ca.write(&directory.join("ca.pem")).map_err(io::Error::other)?;
+        let issued = ca.issue(NAMES).map_err(io::Error::other)?;
+        issued.write(&directory.join("certificates").join("demo.pem")).map_err(io::Error::other)?;
+        let upstreams = upstream::Upstreams::start(&directory)?;
+        std::fs::write(directory.join("parvis.toml"), node_file(ports))?;
+        for (account, document) in DOCUMENTS {
+            let document = document
+                .replace("{dir}", &directory.display().to_string())
+                .replace("{tls}", &ports.tls.to_string());
+            std::fs::write(directory.join("accounts.d").join(format!("{account}.toml")), document)?;
+        }
+        Ok(Self { directory, ports, _upstreams: upstreams })
+    }
+
+    /// The node file to run.
+    pub fn node_file(&self) -> PathBuf {
+        self.directory.join("parvis.toml")
+    }
+
+    /// What to try, as a table of URLs and lines to paste.
+    pub fn invitation(&self) -> String {
+        let Ports { clear, tls } = self.ports;
+        let ca = self.directory.join("ca.pem");
+        let ca = ca.display();
+        let mut text = String::new();
+        let urls = [
+            (format!("https://alice.localhost:{tls}/"), "a page"),
+            (format!("https://chat.localhost:{tls}/"), "a page that speaks to a WebSocket echo"),
+            (format!("https://bob.localhost:{tls}/"), "an answer after two seconds"),
+            (format!("https://bob.localhost:{tls}/events"), "server-sent events, one a second"),
+            (format!("https://carol.localhost:{tls}/"), "a server that is down: 502, and whose fault it is"),
+            (format!("https://old.localhost:{tls}/some/path"), "a redirect"),
+            (format!("http://alice.localhost:{clear}/"), "force_https: to the first line"),
+            (format!("https://nobody.localhost:{tls}/"), "a host that no account holds: 404"),
+        ];
+        let _ =
+            writeln!(text, "\nParvis is running. Ctrl-C ends it and removes {}\n", self.directory.display());
+        for (url, what) in &urls {
+            let _ = writeln!(text, "  {url:<44} {what}");
+        }
+        let _ = writeln!(text, "\nTry:\n");
+        for line in [
+            format!("curl --cacert {ca} https://alice.localhost:{tls}/"),
+            format!("curl --cacert {ca} --http1.1 -4 https://alice.localhost:{tls}/headers"),
+            format!("curl --cacert {ca} -6 https://alice.localhost:{tls}/headers"),
+            format!("curl --cacert {ca} -i https://carol.localhost:{tls}/"),
+            format!("curl --cacert {ca} -N --max-time 5 https://bob.localhost:{tls}/events"),
+            format!("curl -i http://old.localhost:{clear}/some/path"),
+        ] {
+            let _ = writeln!(text, "  {line}");
+        }
+        let accounts = self.directory.join("accounts.d");
+        let _ = writeln!(
+            text,
+            "\nChange {}/alice.toml and ask again: the change is live as soon as it is written.\n",
+            accounts.display()
+        );
+        text
+    }
+}
+
+impl Drop for Demo {
+    fn drop(&mut self) {
+        // Left over in the temporary directory at the worst.
+        let _ = std::fs::remove_dir_all(&self.directory);
+    }
+}
+
+fn make_private(directory: &Path) -> io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    std::fs::DirBuilder::new().mode(0o700).create(directory)
+}
+
+/// `wanted` where it is free on both families, else one of the kernel's choice.
+fn free_port(wanted: u16) -> io::Result<u16> {
+    let is_free = |port: u16| {
+        TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).is_ok()
+            && TcpListener::bind(SocketAddr::from((Ipv6Addr::LOCALHOST, port))).is_ok()
+    };
+    if is_free(wanted) {
+        return Ok(wanted);
+    }
+    for _ in 0..PORT_TRIES {
+        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
+        if is_free(port) {
+            return Ok(port);
+        }
+    }
+    Err(io::Error::new(io::ErrorKind::AddrInUse, "no port is free on 127.0.0.1 and on [::1]"))
+}
+
+fn node_file(ports: Ports) -> String {
+    let Ports { clear, tls } = ports;
+    let mut text = String::from("[node]\nname = \"demo\"\nstate = \"state\"\n");
+    for (address, port, tls) in
+        [("127.0.0.1", clear, false), ("[::1]", clear, false), ("127.0.0.1", tls, true), ("[::1]", tls, true)]
+    {
+        let _ = write!(text, "\n[[listen]]\naddress = \"{address}:{port}\"\ntls = {tls}\n");
+    }
+    text.push_str(
+        "\n[accounts]\ndirectory = \"accounts.d\"\n\n[certificates]\ndirectory = \"certificates\"\n\n\
+         [admin]\nsocket = \"admin.sock\"\n",
+    );
+    text
+}
+
+/// Every name of the demo: one certificate covers them.
+const NAMES: &[&str] = &[
+    "alice.localhost",
+    "chat.localhost",
+    "bob.localhost",
+    "carol.localhost",
+    "old.localhost",
+    "nobody.localhost",
+];
+
+/// How often another port of the kernel's choice is tried.
+const PORT_TRIES: usize = 16;
+
+const DOCUMENTS: &[(&str, &str)] = &[
+    (
+        "alice",
+        r#"# The whole of one account. Change it while the demo runs.
+[[upstream]]
+name = "web"
+address = "unix:{dir}/web.sock"
+
+[[site]]
+name = "home"
+addresses = ["alice.localhost"]
+upstream = "web"
+force_https = true
+
+[[site]]
+name = "chat"
+addresses = ["chat.localhost"]
+upstream = "web"
+
+[[site]]
+name = "old"
+addresses = ["old.localhost"]
+redirect = { to = "https://alice.localhost:{tls}", status = 301, keep_path = true }
+"#,
+    ),
+    (
+        "bob",
+        r#"# Bob's server thinks for two seconds before it answers.
+[[upstream]]
+name = "slow"
+address = "unix:{dir}/slow.sock"
+
+[[site]]
+name = "home"
+addresses = ["bob.localhost"]
+upstream = "slow"
+"#,
+    ),
+    (
+        "carol",
+        r#"# Nothing listens here: whose fault is it?
+[[upstream]]
+name = "web"
+address = "unix:{dir}/nobody-listens.sock"
+
+[[site]]
+name = "home"
+addresses = ["carol.localhost"]
+upstream = "web"
+"#,
+    ),
+];

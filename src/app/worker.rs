@@ -1,0 +1,101 @@
+//! A worker thread: its own runtime, its share of the listening sockets, its connections. Everything in it is
+//! local; the thread ends when its last connection has, or the drain's deadline is there.
+
+use crate::base::Drain;
+use crate::config::Node;
+use crate::listen::{self, Clients, Entrance, Listening, Share};
+use crate::net::within;
+use crate::proxy::{Worker, random_seed};
+use crate::route::Hosts;
+use crate::telemetry::{AccessLog, Shard};
+use crate::tls::Policies;
+use crate::upstream::{Pools, Seat};
+use arc_swap::ArcSwap;
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// What a worker is made of; `Send`, so that it can be made before its thread.
+pub struct Parts {
+    /// The node's settings.
+    pub node: Arc<ArcSwap<Node>>,
+    /// Which account holds a host.
+    pub hosts: Arc<Hosts>,
+    /// TLS.
+    pub policies: Arc<Policies>,
+    /// The listening sockets of the node.
+    pub listening: Listening,
+    /// Who has how many connections.
+    pub clients: Arc<Clients>,
+    /// How many workers there are.
+    pub workers: usize,
+    /// Its place among them.
+    pub seat: Seat,
+    /// Its counters.
+    pub metrics: Shard,
+    /// Its end of the access log.
+    pub access_log: AccessLog,
+    /// The node's drain.
+    pub drain: Drain,
+}
+
+/// Starts the worker's thread.
+pub fn start(parts: Parts) -> io::Result<JoinHandle<io::Result<()>>> {
+    let name = format!("worker-{}", parts.seat.index());
+    std::thread::Builder::new().name(name).spawn(move || {
+        let mut builder = tokio::runtime::Builder::new_current_thread();
+        let runtime = builder.enable_all().build_local(tokio::runtime::LocalOptions::default())?;
+        runtime.block_on(serve(parts));
+        Ok(())
+    })
+}
+
+async fn serve(parts: Parts) {
+    let share = Share { worker: parts.seat.index(), workers: parts.workers };
+    let mut drain = parts.drain.clone();
+    let metrics = Rc::new(parts.metrics);
+    let entrance = Entrance {
+        node: Arc::clone(&parts.node),
+        clients: parts.clients,
+        metrics: Rc::clone(&metrics),
+        drain: parts.drain.clone(),
+    };
+    let worker = Rc::new(Worker::new(
+        parts.node,
+        parts.hosts,
+        Pools::new(parts.seat),
+        metrics,
+        Rc::new(parts.access_log),
+        parts.drain,
+        random_seed(),
+    ));
+    tokio::task::spawn_local(follow_the_wall_clock(Rc::clone(&worker)));
+    // Every connection holds a sender: the channel ends with the last of them.
+    let (open, mut ended) = tokio::sync::mpsc::channel::<()>(1);
+    let policies = parts.policies;
+    listen::accept_all(parts.listening, share, entrance, move |accepted| {
+        let open = open.clone();
+        let connection = listen::serve(accepted, Rc::clone(&worker), Arc::clone(&policies));
+        async move {
+            connection.await;
+            drop(open);
+        }
+    })
+    .await;
+    let deadline = drain.begun().await;
+    // What is still open at the deadline ends with the runtime.
+    let _ = within(deadline, ended.recv()).await;
+}
+
+/// Takes a changed wall clock over now and then; ends with the runtime.
+async fn follow_the_wall_clock(worker: Rc<Worker>) {
+    loop {
+        tokio::time::sleep(CLOCK_CHECK).await;
+        worker.clock.adjust();
+    }
+}
+
+/// How long logs and dates may show a wall clock that somebody has just set.
+const CLOCK_CHECK: Duration = Duration::from_secs(10);
