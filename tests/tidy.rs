@@ -140,7 +140,8 @@ fn no_key_and_no_path_of_a_machine_is_in_the_tree() {
 #[test]
 fn text_files_end_with_a_newline_and_have_no_trailing_blanks() {
     let mut wrong = Findings::default();
-    for source in tree() {
+    // A corpus is bytes, however much it looks like text.
+    for source in tree().into_iter().filter(|source| !source.path.starts_with("fuzz/corpus/")) {
         if !source.text.is_empty() && !source.text.ends_with('\n') {
             wrong.add(&source, source.text.lines().count(), "no newline at the end");
         }

@@ -1,8 +1,12 @@
-//! What a request pays for being counted and logged: not one allocation. The allocator that proves it is the
-//! only `unsafe` here.
+//! What a request pays for being read, passed on, counted and logged: not one allocation. The allocator that
+//! proves it is the only `unsafe` here.
 
-use parvis::base::{self, AccountName, Cause, ClientAddr, PeerAddr, RequestId};
-use parvis::config::{LogFormat, Logs};
+use parvis::base::{self, AccountName, Buffer, Cause, ClientAddr, PeerAddr, RequestId};
+use parvis::config::{HeadLimits, LogFormat, Logs};
+use parvis::message::h1::{RequestParser, ResponseParser, write_request, write_response};
+use parvis::message::{
+    BodyLength, Forwarding, KnownSet, Persistence, RequestEdits, ResponseEdits, Scheme, Target,
+};
 use parvis::telemetry::{Done, LogProtocol, LogWriter, Metrics, Protocol, Record, TlsVersion};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -121,4 +125,57 @@ fn counting_a_request_allocates_nothing() {
         drop((in_flight, connection));
     });
     assert_eq!(counted, 0);
+}
+
+#[test]
+fn heads_that_pass_allocate_nothing() {
+    const REQUEST: &[u8] =
+        b"POST /a?b=c HTTP/1.1\r\nHost: www.alice.test\r\nUser-Agent: u\r\nAccept: */*\r\n\
+        X-Forwarded-For: ::1\r\nCookie: a=b; c=d\r\nContent-Length: 5\r\nConnection: keep-alive\r\n\r\nhello";
+    const RESPONSE: &[u8] =
+        b"HTTP/1.1 200 OK\r\nServer: x\r\nTransfer-Encoding: chunked\r\nDate: now\r\n\r\n5\r\n";
+    let limits = HeadLimits { header_bytes: 32 << 10, header_count: 100, url_bytes: 8 << 10 };
+    let client = ClientAddr("[2001:db8::7]:51234".parse().unwrap());
+    let exchange = || {
+        let (mut input, mut append, mut out) = (Buffer::new(), Buffer::new(), Buffer::new());
+        input.extend(REQUEST);
+        let head = RequestParser::new().parse(&mut input, &limits).unwrap().unwrap();
+        let forwarding = Forwarding {
+            client,
+            scheme: Scheme::Https,
+            authority: head.authority(),
+            port: 443,
+            prefix: None,
+            version: head.version(),
+            received: head.fields(),
+            id: RequestId::from_random(7),
+        };
+        forwarding.push(&mut append);
+        let edits = RequestEdits {
+            host: head.authority().host.as_bytes(),
+            target: Target { base: b"", path_and_query: head.path_and_query() },
+            body: head.body(),
+            persistence: Persistence::Implied,
+            expect_continue: head.expects_continue(),
+            drop: KnownSet::EMPTY,
+            append: append.filled(),
+        };
+        write_request(&mut out, &head, &edits);
+
+        input.clear();
+        input.extend(RESPONSE);
+        let answer = ResponseParser::new().parse(&mut input, 32 << 10).unwrap().unwrap();
+        let edits = ResponseEdits {
+            status: None,
+            body: answer.body(head.method()),
+            persistence: Persistence::Implied,
+            drop: KnownSet::EMPTY,
+            append: b"",
+        };
+        assert_eq!(edits.body, BodyLength::Chunked);
+        write_response(&mut out, &answer, &edits);
+    };
+    // The first one fills the thread's pools.
+    exchange();
+    assert_eq!(allocations(|| (0..100).for_each(|_| exchange())), 0);
 }

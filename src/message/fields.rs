@@ -262,3 +262,65 @@ const FREE_LINES: usize = 192;
 thread_local! {
     static FREE: RefCell<Vec<Vec<Line>>> = const { RefCell::new(Vec::new()) };
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The same fields by HTTP/1 and by HTTP/2.
+    fn both(fields: &[(&'static str, &'static str)]) -> [Fields; 2] {
+        let (mut block, mut lines, mut map) = (Buffer::new(), Lines::new(), HeaderMap::new());
+        for (name, value) in fields {
+            let start = block.len();
+            block.extend(format!("{name}: {value}\r\n").as_bytes());
+            let value_at = start + name.len() + 2;
+            lines.push(Line::new(
+                block.filled(),
+                start..start + name.len(),
+                value_at..value_at + value.len(),
+            ));
+            map.append(HeaderName::from_static(name), HeaderValue::from_static(value));
+        }
+        [Fields::in_block(block, lines), Fields::in_map(map)]
+    }
+
+    #[test]
+    fn both_versions_answer_alike() {
+        for fields in
+            both(&[("te", "a, B ,,c"), ("te", "d"), ("x-a", "1"), ("x-a", "2"), ("x_real_ip", "::1")])
+        {
+            assert_eq!((fields.len(), fields.is_empty()), (5, false));
+            assert_eq!(fields.first(Known::Te), Some(&b"a, B ,,c"[..]));
+            assert_eq!(fields.first(Known::Lookalike), Some(&b"::1"[..]));
+            assert_eq!(fields.first(Known::Host), None);
+            assert_eq!(fields.all(Known::Te).collect::<Vec<_>>(), [&b"a, B ,,c"[..], b"d"]);
+            assert_eq!(fields.all(Known::Host).count(), 0);
+            assert_eq!(fields.members(Known::Te).collect::<Vec<_>>(), [&b"a"[..], b"B", b"c", b"d"]);
+            assert!(fields.has_token(Known::Te, "b") && fields.has_token(Known::Te, "D"));
+            assert!(!fields.has_token(Known::Te, "a, b") && !fields.has_token(Known::Te, ""));
+            assert!(fields.has(Known::Other) && !fields.has(Known::Cookie));
+            assert_eq!((fields.find("X-A"), fields.find("x")), (Some(&b"1"[..]), None));
+            assert_eq!(fields.iter().filter(|field| field.name == b"x-a").count(), 2);
+        }
+        assert!(Fields::default().is_empty() && Fields::default().iter().next().is_none());
+    }
+
+    #[test]
+    fn blanks_around_a_value_are_none_of_it() {
+        for (text, trimmed) in [("", ""), (" \t ", ""), ("\ta b\t ", "a b"), ("\u{a0}", "\u{a0}")] {
+            assert_eq!(trim(text.as_bytes()), trimmed.as_bytes());
+        }
+    }
+
+    #[test]
+    fn only_lines_in_the_plain_form_are_copied_as_they_stand() {
+        let whole = |text: &str, value: Range<usize>| Line::new(text.as_bytes(), 0..1, value).as_written();
+        assert_eq!(whole("a: b\r\n", 3..4), Some(0..6));
+        assert_eq!(whole("a: \r\n", 3..3), Some(0..5));
+        assert_eq!(whole("a:b\r\n", 2..3), None);
+        assert_eq!(whole("a:  b\r\n", 4..5), None);
+        assert_eq!(whole("a:\tb\r\n", 3..4), None);
+        assert_eq!(whole("a: b \r\n", 3..4), None);
+        assert_eq!(whole("a: b", 3..4), None);
+    }
+}

@@ -1,3 +1,5 @@
+//! The exact lines an upstream is told about its visitor.
+
 use super::*;
 use crate::config::HeadLimits;
 use crate::message::RequestHead;

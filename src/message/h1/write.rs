@@ -6,8 +6,8 @@ use crate::message::hop::Filter;
 use crate::message::response::registered_reason;
 use crate::message::text::{Decimal, is_lines, push_visible};
 use crate::message::{
-    BodyLength, Fields, Known, Persistence, RequestEdits, RequestHead, ResponseEdits, ResponseHead, Target,
-    Version,
+    BodyLength, Fields, Known, KnownSet, Persistence, RequestEdits, RequestHead, ResponseEdits, ResponseHead,
+    Target, Version,
 };
 
 /// Appends the request's head as the upstream shall see it, in HTTP/1.1.
@@ -21,7 +21,11 @@ pub fn write_request(out: &mut Buffer, head: &RequestHead, edits: &RequestEdits<
     push_visible(out, edits.host);
     out.extend(b"\r\n");
 
-    let filter = Filter::of_request(head.fields(), edits);
+    let mut filter = Filter::of_request(head.fields(), edits);
+    if extended {
+        // HTTP/2 has no use for the key: who made one up may not choose ours.
+        filter.drop(KnownSet::of(&[Known::SecWebSocketKey]));
+    }
     push_fields(out, head.fields(), &filter);
 
     push_framing(out, edits.body);

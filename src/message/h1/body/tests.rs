@@ -1,3 +1,5 @@
+//! Bodies by exact bytes and by any pieces: data, trailers, and every way to break them.
+
 use super::*;
 use crate::base::Buffer;
 use crate::message::h1::BodyEncoder;

@@ -1,3 +1,5 @@
+//! Heads by exact bytes: what is read, what is refused and with which cause, in any pieces.
+
 use super::*;
 use crate::message::{BodyLength, Known};
 use proptest::prelude::*;

@@ -1,7 +1,9 @@
+//! Heads as they go on, byte by byte: what stays behind, what is said anew.
+
 use super::*;
 use crate::config::HeadLimits;
 use crate::message::h1::{RequestParser, ResponseParser};
-use crate::message::{KnownSet, hop, push_line};
+use crate::message::{hop, push_line};
 use proptest::prelude::*;
 
 const LIMITS: HeadLimits = HeadLimits { header_bytes: 8192, header_count: 100, url_bytes: 1024 };

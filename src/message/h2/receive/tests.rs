@@ -1,3 +1,5 @@
+//! Heads and trailers as the h2 crate hands them over: what is read, what is refused.
+
 use super::*;
 use http::header::{HeaderName, HeaderValue};
 use http::{Method, Request, Response, Uri};

@@ -1,3 +1,5 @@
+//! Heads and trailers from either version into HTTP/2, and from HTTP/2 into HTTP/1.
+
 use super::*;
 use crate::base::Buffer;
 use crate::config::HeadLimits;
@@ -122,6 +124,7 @@ fn from_http_2_to_http_1() {
         ("cookie", "c=d"),
         ("x-forwarded-for", "::1"),
         ("x_forwarded_for", "::1"),
+        ("sec-websocket-key", "forged"),
         ("te", "trailers"),
     ] {
         asked.headers_mut().append(HeaderName::from_static(name), HeaderValue::from_static(value));
