@@ -2,6 +2,7 @@
 //! which file, and the index that handshakes read. Files are read here, never by a worker.
 
 use super::attachments::Attachments;
+use super::figures::{Figures, Mark, Summary};
 use super::held::{Changes, Held};
 use super::index::{Entry, Index};
 use super::place::{Kind, Listing, Place, Slot, Source, kind, list, list_below};
@@ -32,7 +33,8 @@ pub struct Certificates {
     settings: CertificateSettings,
     index: Arc<Index>,
     self_signed: Arc<Entry>,
-    held: BTreeMap<Slot, Held>,
+    held: BTreeMap<Arc<Slot>, Held>,
+    figures: Figures,
     attached: Attachments,
     /// The directories that were read, and those that could not be.
     listing: Listing,
@@ -61,21 +63,6 @@ pub struct Reload {
     pub refused: usize,
 }
 
-/// Figures for status and metrics.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Summary {
-    /// Certificates attached by documents.
-    pub attached: usize,
-    /// Customers' certificates.
-    pub customer: usize,
-    /// The platform's and automatic ones.
-    pub automatic: usize,
-    /// How many of all these are expired.
-    pub expired: usize,
-    /// The certificate that expires first of those not expired: when (wall time since the epoch), and its file.
-    pub expires_soonest: Option<(Duration, PathBuf)>,
-}
-
 impl Certificates {
     /// Reads everything for the first time. What is wrong with a file is a problem, not an error, the default
     /// certificate's too: a node that serves all names but one is better than none. Fails only if no
@@ -87,6 +74,7 @@ impl Certificates {
             index: Arc::new(Index::new(Arc::clone(&self_signed))),
             self_signed,
             held: BTreeMap::new(),
+            figures: Figures::default(),
             attached: Attachments::default(),
             listing: Listing::default(),
             watch_revision: 0,
@@ -117,8 +105,8 @@ impl Certificates {
         let mut wanted = mem::take(&mut self.listing.found);
         wanted.extend(self.attached.slots());
         wanted.extend(self.default_slot());
-        let gone = self.held.keys().filter(|slot| !wanted.contains(slot) && !self.listing.may_hold(slot));
-        let gone = gone.cloned().collect();
+        let gone = self.held.keys().filter(|slot| !wanted.contains(&***slot) && !self.listing.may_hold(slot));
+        let gone = gone.map(|slot| Slot::clone(slot)).collect();
         self.take_over(wanted, gone, now)
     }
 
@@ -169,13 +157,15 @@ impl Certificates {
         self.watch_revision
     }
 
-    /// What is wrong at `now`, ordered by file. Cost: one pass over all certificates.
+    /// What is wrong at `now`, ordered by file. Cost: by what is wrong.
     pub fn problems(&self, now: Duration) -> Vec<Problem> {
         let unread = self.listing.unread.iter();
         let mut problems: Vec<_> = unread
             .map(|(directory, reason)| Problem { file: directory.clone(), reason: reason.clone() })
             .collect();
-        for (slot, held) in &self.held {
+        for (slot, held) in
+            self.figures.in_trouble(now).into_iter().filter_map(|slot| self.held.get_key_value(slot))
+        {
             let file = slot.place.path();
             problems.extend(held.problems(now).map(|reason| Problem { file: file.to_owned(), reason }));
         }
@@ -183,24 +173,14 @@ impl Certificates {
         problems
     }
 
-    /// Figures for status and metrics at `now`. Cost: one pass over all certificates.
+    /// How many files and directories [`problems`](Self::problems) would name at `now`.
+    pub fn files_with_problems(&self, now: Duration) -> usize {
+        self.listing.unread.len() + self.figures.in_trouble(now).len()
+    }
+
+    /// Figures for status and metrics at `now`. Cost: by the certificates that are expired.
     pub fn summary(&self, now: Duration) -> Summary {
-        let mut summary = Summary::default();
-        for (slot, entry) in self.held.iter().filter_map(|(slot, held)| Some((slot, held.entry.as_ref()?))) {
-            match slot.source {
-                Source::Attached(_) => summary.attached += 1,
-                Source::Customer(_) => summary.customer += 1,
-                Source::Automatic => summary.automatic += 1,
-                Source::Default => {}
-            }
-            let not_after = entry.certificate.validity().not_after;
-            if not_after < now {
-                summary.expired += 1;
-            } else if summary.expires_soonest.as_ref().is_none_or(|(soonest, _)| not_after < *soonest) {
-                summary.expires_soonest = Some((not_after, slot.place.path().to_owned()));
-            }
-        }
-        summary
+        self.figures.summary(now)
     }
 
     fn default_slot(&self) -> Option<Slot> {
@@ -237,13 +217,16 @@ impl Certificates {
     fn known_below(&self, root: &Path, path: &Path) -> Vec<Slot> {
         let top = path.strip_prefix(root).ok().and_then(|relative| relative.iter().next()?.to_str());
         match top.map(AccountName::new) {
-            None => self.held.keys().filter(|slot| slot.is_listed()).cloned().collect(),
+            None => self.held.keys().filter(|slot| slot.is_listed()).map(|slot| Slot::clone(slot)).collect(),
             Some(Ok(account)) => {
                 let source = Source::Customer(account);
                 let first = Slot { source: source.clone(), place: Place::File(PathBuf::new()) };
-                let slots = self.held.range(first..).map(|(slot, _)| slot);
+                let slots = self.held.range::<Slot, _>(&first..).map(|(slot, _)| slot);
                 let slots = slots.take_while(|slot| slot.source == source);
-                slots.filter(|slot| slot.place.path().starts_with(path)).cloned().collect()
+                slots
+                    .filter(|slot| slot.place.path().starts_with(path))
+                    .map(|slot| Slot::clone(slot))
+                    .collect()
             }
             Some(Err(_)) => vec![Slot { source: Source::Automatic, place: Place::Pair(path.to_owned()) }],
         }
@@ -252,15 +235,21 @@ impl Certificates {
     fn take_over(&mut self, wanted: BTreeSet<Slot>, gone: Vec<Slot>, now: Duration) -> Reload {
         let mut changes = Changes::default();
         for slot in gone {
-            if let Some(entry) = self.held.remove(&slot).and_then(|held| held.entry) {
+            let Some((slot, held)) = self.held.remove_entry(&slot) else { continue };
+            self.figures.change(&slot, held.mark(), Mark::default(), now);
+            if let Some(entry) = held.entry {
                 tracing::info!(file = %slot.place.path().display(), "certificate removed: {}", slot.source);
                 changes.reload.removed += 1;
                 changes.take_out(entry);
             }
         }
         for slot in wanted {
-            let patterns = self.attached.patterns(&slot);
-            self.held.entry(slot.clone()).or_default().refresh(&slot, patterns, now, &mut changes);
+            let slot =
+                self.held.get_key_value(&slot).map_or_else(|| Arc::new(slot), |(known, _)| Arc::clone(known));
+            let held = self.held.entry(Arc::clone(&slot)).or_default();
+            let before = held.mark();
+            held.refresh(&slot, self.attached.patterns(&slot), now, &mut changes);
+            self.figures.change(&slot, before, held.mark(), now);
         }
         self.index.apply(&changes.remove, &changes.add);
         let default = self.default_slot().and_then(|slot| self.held.get(&slot)?.entry.clone());

@@ -3,6 +3,7 @@
 
 use super::certificate::{Certificate, CertificateError};
 use super::certificates::Reload;
+use super::figures::Mark;
 use super::index::Entry;
 use super::name::CertificateName;
 use super::place::{Slot, Source, Stamp};
@@ -65,6 +66,14 @@ impl Held {
     pub fn problems(&self, now: Duration) -> impl Iterator<Item = String> {
         let dates = self.entry.as_ref().and_then(|entry| reservation(&entry.certificate, now));
         [self.refused.clone(), self.uncovered.clone(), dates].into_iter().flatten()
+    }
+
+    /// What the figures know of it.
+    pub fn mark(&self) -> Mark {
+        Mark {
+            validity: self.entry.as_ref().map(|entry| entry.certificate.validity()),
+            is_troubled: self.refused.is_some() || self.uncovered.is_some(),
+        }
     }
 
     /// Reads the slot's files if they may have changed, judges what they hold, and puts what is good in service: for

@@ -5,6 +5,7 @@ mod attachments;
 mod certificate;
 mod certificates;
 pub mod dev;
+mod figures;
 mod held;
 mod holders;
 mod identity;
@@ -18,7 +19,8 @@ mod self_signed;
 mod testing;
 
 pub use certificate::{Certificate, CertificateError, Validity};
-pub use certificates::{CertificateSettings, Certificates, Problem, Reload, Summary};
+pub use certificates::{CertificateSettings, Certificates, Problem, Reload};
+pub use figures::Summary;
 pub use holders::{Holder, Holders};
 pub use identity::Identity;
 pub use index::{Entry, Index, Rank, Shown};

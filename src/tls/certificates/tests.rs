@@ -78,7 +78,10 @@ impl Node {
             let file = problem.file.strip_prefix(self.directory.path()).unwrap().display().to_string();
             format!("{file}: {}", problem.reason)
         };
-        self.certificates.problems(TODAY).into_iter().map(problem).collect()
+        let problems = self.certificates.problems(TODAY);
+        let files: BTreeSet<_> = problems.iter().map(|problem| &problem.file).collect();
+        assert_eq!(self.certificates.files_with_problems(TODAY), files.len());
+        problems.into_iter().map(problem).collect()
     }
 }
 
@@ -189,7 +192,7 @@ fn a_file_that_becomes_unreadable_and_readable_again_is_no_change() {
     let away = node.path("certificates/.away");
     fs::rename(node.path(A), &away).unwrap();
     // It went between the listing and the reading.
-    let slot = node.certificates.held.keys().next().unwrap().clone();
+    let slot = Slot::clone(node.certificates.held.keys().next().unwrap());
     let refused = node.certificates.take_over(BTreeSet::from([slot]), Vec::new(), TODAY);
     assert_eq!(refused, changed(0, 0, 0, 1));
     assert_eq!(node.shown("a.test"), (Rank::AutomaticExact, 10));
@@ -452,5 +455,11 @@ fn figures_count_by_source_and_name_the_next_to_expire() {
         expires_soonest: Some((day(5), node.path("certificates/b.pem"))),
     };
     assert_eq!(node.certificates.summary(TODAY), expected);
+    node.write(A, &issue(&["a.test"], -1, 3));
+    node.reload();
+    assert_eq!(node.certificates.summary(TODAY).expires_soonest, Some((day(3), node.path(A))));
+    fs::remove_file(node.path(A)).unwrap();
+    node.reload();
+    assert_eq!(node.certificates.summary(TODAY), Summary { automatic: 1, ..expected });
     assert_eq!(node.certificates.summary(day(6)).expires_soonest, Some((day(7), node.path("pay.pem"))));
 }
