@@ -51,7 +51,9 @@ impl Session {
             0 => Ok(BUFFER_BYTES),
             RECEIVED_BYTES.. => Err(failed(InvalidMessage::HandshakePayloadTooLarge.into())),
             // A record that does not fit its block: more of that size will come.
-            waiting => Ok(RECEIVED_BYTES - waiting),
+            waiting if bulk || waiting + LEAST_ROOM > BUFFER_BYTES => Ok(RECEIVED_BYTES - waiting),
+            // The beginning of a record: it may be all that ever comes, so it gets no larger block.
+            _ => Ok(LEAST_ROOM),
         }
     }
 
@@ -276,6 +278,9 @@ const RECORD_BYTES: usize = BUFFER_BYTES - 64;
 
 /// Plaintext bytes sealed before they are sent: four records, what one large block holds.
 const BATCH_BYTES: usize = 4 * RECORD_BYTES;
+
+/// Bytes of room behind the beginning of a record.
+const LEAST_ROOM: usize = 1024;
 
 /// Bytes that may wait to be opened: the longest handshake message that rustls takes (64 KiB) with its record
 /// headers, hence also the longest record (18 KiB).

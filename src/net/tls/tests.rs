@@ -3,6 +3,7 @@
 use super::*;
 use crate::base::LARGE_BUFFER_BYTES;
 use crate::net::Socket;
+use proptest::prelude::*;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{AlertDescription, RootCertStore, SupportedProtocolVersion, version};
 use std::io::IoSlice;
@@ -432,4 +433,133 @@ async fn what_h2_and_hyper_drive_reads_and_writes_plain_bytes() {
     let mut answer = Vec::new();
     client.read_to_end(&mut answer).await.unwrap();
     assert_eq!(answer, b"SETTINGS");
+}
+
+/// A client of rustls' own and our session, with nothing between them but what the test does.
+struct Wire {
+    client: rustls::ClientConnection,
+    session: Session,
+    input: Buffer,
+}
+
+impl Wire {
+    fn new(keys: &Keys) -> Self {
+        let client = rustls::ClientConnection::new(Arc::new(keys.client.clone()), alice()).unwrap();
+        let server = UnbufferedServerConnection::new(Arc::new(keys.server.clone())).unwrap();
+        Self { client, session: Session::new(Side::Server(server), Buffer::new()), input: Buffer::new() }
+    }
+
+    /// What the client has to send.
+    fn flight(&mut self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        while self.client.wants_write() {
+            self.client.write_tls(&mut bytes).unwrap();
+        }
+        bytes
+    }
+
+    /// Gives bytes to the session as a socket would, and its answers to the client.
+    fn deliver(&mut self, mut bytes: &[u8]) -> Result<(), rustls::Error> {
+        while !bytes.is_empty() {
+            let Ok(room) = self.session.room(false) else { return Err(rustls::Error::HandshakeNotComplete) };
+            let spare = self.session.received().spare(room);
+            let count = spare.len().min(bytes.len());
+            spare[..count].copy_from_slice(&bytes[..count]);
+            self.session.received().advance(count);
+            bytes = &bytes[count..];
+            assert!(self.session.received().capacity() <= LARGE_BUFFER_BYTES);
+            let opened = self.session.open(&mut self.input);
+            let sealed = self.session.sealed();
+            let mut answers = sealed.filled();
+            while !answers.is_empty() && self.client.read_tls(&mut answers).is_ok_and(|count| count > 0) {
+                let _ = self.client.process_new_packets();
+            }
+            sealed.clear();
+            opened?;
+        }
+        Ok(())
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Damage {
+    Flip(usize, u8),
+    Cut(usize),
+    Insert(usize, Vec<u8>),
+    Repeat,
+}
+
+fn damage() -> impl Strategy<Value = Damage> {
+    // Places near the beginning hit headers, others what is sealed.
+    let place = prop_oneof![0..16usize, 0..3000usize];
+    let records = prop_oneof![
+        proptest::collection::vec(any::<u8>(), 1..40),
+        // A record of any type in front.
+        (20..25u8, proptest::collection::vec(any::<u8>(), 0..20)).prop_map(|(kind, body)| {
+            let mut record = vec![kind, 3, 3, 0, u8::try_from(body.len()).unwrap()];
+            record.extend(body);
+            record
+        }),
+    ];
+    prop_oneof![
+        (place.clone(), 1..=255u8).prop_map(|(place, bits)| Damage::Flip(place, bits)),
+        place.clone().prop_map(Damage::Cut),
+        (place, records).prop_map(|(place, bytes)| Damage::Insert(place, bytes)),
+        Just(Damage::Repeat),
+    ]
+}
+
+impl Damage {
+    fn apply(&self, bytes: &mut Vec<u8>) {
+        match self {
+            Self::Flip(place, bits) => {
+                if let Some(byte) = bytes.get_mut(*place) {
+                    *byte ^= bits;
+                }
+            }
+            Self::Cut(place) => bytes.truncate(*place),
+            Self::Insert(place, more) => {
+                let place = (*place).min(bytes.len());
+                bytes.splice(place..place, more.iter().copied());
+            }
+            Self::Repeat => bytes.extend_from_within(..),
+        }
+    }
+}
+
+proptest! {
+    /// Whatever a peer sends, at whatever point: an error at most, and never a byte it did not seal.
+    #[test]
+    fn damaged_records_are_an_error_at_most(
+        tls12 in any::<bool>(),
+        flight in 0..4usize,
+        damages in proptest::collection::vec(damage(), 1..3),
+        piece in 1..2000usize,
+    ) {
+        thread_local! {
+            static KEYS: [Keys; 2] = Keys::both_versions();
+        }
+        let mut wire = KEYS.with(|keys| Wire::new(&keys[usize::from(tls12)]));
+        let mut failed = false;
+        for turn in 0..5 {
+            if turn == 2 {
+                let _ = std::io::Write::write(&mut wire.client.writer(), b"the only words said");
+            }
+            let mut bytes = wire.flight();
+            if turn == flight {
+                damages.iter().for_each(|damage| damage.apply(&mut bytes));
+            }
+            for piece in bytes.chunks(piece) {
+                failed |= wire.deliver(piece).is_err();
+                if failed {
+                    prop_assert!(wire.session.open(&mut wire.input).is_err(), "an error stays");
+                }
+            }
+        }
+        let said = wire.input.filled();
+        prop_assert!(b"the only words said".starts_with(said));
+        let written = wire.session.seal(&[IoSlice::new(b"answer")]);
+        prop_assert!(written.is_err() == failed || wire.session.agreed().is_handshaking() || wire.session.peer_closed());
+        prop_assert!(wire.session.close().is_ok());
+    }
 }
