@@ -10,6 +10,7 @@ mod host;
 mod id;
 mod quantity;
 pub mod queue;
+pub(crate) mod sync;
 
 pub use addr::{ClientAddr, ClientKey, LocalAddr, PeerAddr};
 pub use buffer::{BUFFER_BYTES, Buffer, LARGE_BUFFER_BYTES};

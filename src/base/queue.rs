@@ -5,10 +5,11 @@
 //! touches the line only where that bit is set or a waiter joins. All changes of the bit happen while the line
 //! is locked, so a word that says nobody waits is the truth for whoever swaps it.
 
+use super::sync::{Mutex, MutexGuard};
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::PoisonError;
 use std::task::{Context, Poll, Waker};
 
 /// A line of waiters that all threads share. `W` says who waits, `G` is what is granted.
@@ -56,7 +57,7 @@ struct Waiter<W> {
 
 impl<W, G> Queue<W, G> {
     /// An empty line.
-    pub const fn new() -> Self {
+    pub fn new() -> Self {
         Self { line: Mutex::new(Line::new()) }
     }
 
@@ -79,7 +80,7 @@ impl<W, G> Default for Queue<W, G> {
 }
 
 impl<W, G> Line<W, G> {
-    const fn new() -> Self {
+    fn new() -> Self {
         Self { next: 0, waiting: BTreeMap::new(), granted: BTreeMap::new() }
     }
 

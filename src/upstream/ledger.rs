@@ -8,8 +8,8 @@
 
 use super::word::{Generation, MOST, State, Word};
 use crate::base::queue::{Full, Line, Queue, Ticket, Waiting, Wake};
+use crate::base::sync::{AtomicU32, AtomicU64, Ordering};
 use smallvec::SmallVec;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 /// The counts and the line of one upstream.
 #[derive(Debug)]
@@ -254,5 +254,7 @@ fn acquired(before: Word, after: Word) -> Acquired {
 
 type Wakes = SmallVec<[Wake; 4]>;
 
+#[cfg(all(test, loom_model))]
+mod model;
 #[cfg(test)]
 mod tests;
