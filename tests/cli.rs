@@ -150,3 +150,147 @@ fn a_node_that_is_not_there_is_unavailable() {
         (Some(1), "parvis: \"Alice/../x\" is not an account's name\n")
     );
 }
+
+#[test]
+fn check_warns_of_hosts_that_two_accounts_claim_and_of_certificates_that_cannot_be_served() {
+    let bob = ALICE.replace("\"*.alice.test\"", "\"www.alice.test\", \"bob.test\"");
+    let files =
+        Files::new("[certificates]\ndirectory = \"certificates\"\n", &[("alice", ALICE), ("bob", &bob)]);
+    std::fs::create_dir(files.path().join("certificates")).unwrap();
+    std::fs::write(files.path().join("certificates/a.pem"), "nothing").unwrap();
+    let said = files.parvis(&["check", "--config", "parvis.toml"]);
+    let err = "\
+warning: there is no certificate in it
+ --> certificates/a.pem
+
+warning: alice.test is claimed by the account alice too
+ --> accounts.d/bob.toml
+  = hint: who holds it already keeps it, and the other waits
+
+warning: www.alice.test lies under *.alice.test of the account alice
+ --> accounts.d/bob.toml
+  = hint: that site says lend = true if others may have names under it
+
+";
+    assert_eq!(said.err, err);
+    let out = "parvis.toml is right: 1 listener, 2 accounts, 2 sites, 5 addresses, 2 upstreams\n";
+    assert_eq!((said.code, said.out.as_str()), (Some(0), out));
+}
+
+/// What `parvis route` prints for an address, and what it returns.
+fn routed(files: &Files, address: &str) -> (Option<i32>, String) {
+    let said = files.parvis(&["route", address, "--config", "parvis.toml"]);
+    (said.code, format!("{}{}", said.out, said.err))
+}
+
+#[test]
+fn route_says_where_an_address_leads_and_why() {
+    let alice = format!(
+        "{ALICE}force_https = true\n[[site]]\nname = \"shop\"\naddresses = [\"alice.test/shop\"]\nupstream = \"web\"\n\
+         [[site]]\nname = \"old\"\naddresses = [\"old.test\"]\n\
+         redirect = {{ to = \"https://alice.test\", status = 308 }}\n\
+         [[site]]\nname = \"part\"\naddresses = [\"part.test/x\"]\nupstream = \"web\"\n"
+    );
+    let bob = ALICE.replace("alice.test", "bob.test").replace("[[site]]", "[[site]]\nlend = true");
+    let bob =
+        format!("state = \"maintenance\"\n{}", bob.replace("\"bob.test\"", "\"bob.test\", \"alice.test\""));
+    let files = Files::new(
+        "default_site = \"alice/home\"\n",
+        &[("alice", &alice), ("bob", &bob), ("carol", "x = 1")],
+    );
+    let left_out = "parvis: wrong documents were left out: 1. `parvis check` tells what is wrong; a running node serves \
+                    what they said before\n";
+    for (address, code, lines) in [
+        (
+            "alice.test",
+            0,
+            "host         alice.test, held by its own name\n\
+             account      alice, accounts.d/alice.toml\n\
+             contested    bob claims alice.test too: a running node remembers who was first\n\
+             site         home\n\
+             upstream     web, HTTP/1.1 at [::1]:8100, at most 200 connections\n\
+             clear        not redirected to https: only the default certificate is there\n\
+             certificate  none: no listener speaks TLS\n",
+        ),
+        (
+            "https://ALICE.test:8443/shop/x?y#z",
+            0,
+            "host         alice.test, held by its own name\n\
+             account      alice, accounts.d/alice.toml\n\
+             contested    bob claims alice.test too: a running node remembers who was first\n\
+             site         shop, by /shop, the longest path over /shop/x\n\
+             upstream     web, HTTP/1.1 at [::1]:8100, at most 200 connections\n\
+             certificate  none: no listener speaks TLS\n",
+        ),
+        (
+            "old.test/a?b",
+            0,
+            "host         old.test, held by its own name\n\
+             account      alice, accounts.d/alice.toml\n\
+             site         old\n\
+             answer       308 to https://alice.test/a?b\n\
+             certificate  none: no listener speaks TLS\n",
+        ),
+        (
+            "x.y.bob.test",
+            0,
+            "host         x.y.bob.test, held by *.bob.test, the longest wildcard over it\n\
+             account      bob, accounts.d/bob.toml\n\
+             site         home\n\
+             answer       503: the account is in maintenance\n\
+             certificate  none: no listener speaks TLS\n",
+        ),
+        (
+            "part.test",
+            1,
+            "host         part.test, held by its own name\n\
+             account      alice, accounts.d/alice.toml\n\
+             answer       404: none of the account's sites has the path /\n\
+             certificate  none: no listener speaks TLS\n",
+        ),
+        (
+            "nobody.test",
+            0,
+            "host         nobody.test, which no account holds\n\
+             account      alice, for the node's default_site\n\
+             site         home\n\
+             upstream     web, HTTP/1.1 at [::1]:8100, at most 200 connections\n\
+             clear        not redirected to https: only the default certificate is there\n\
+             certificate  none: no listener speaks TLS\n",
+        ),
+    ] {
+        assert_eq!(routed(&files, address), (Some(code), format!("{lines}{left_out}")), "{address}");
+    }
+}
+
+#[test]
+fn route_says_that_nothing_answers() {
+    let files = Files::new("", &[]);
+    let lines = "host         nobody.test, which no account holds\n\
+                 answer       404: the node has no default_site\n\
+                 certificate  none: no listener speaks TLS\n";
+    assert_eq!(routed(&files, "nobody.test"), (Some(1), lines.to_owned()));
+    let why = "parvis: \"a b\" names no host (a character that no host name holds)\n";
+    assert_eq!(routed(&files, "a b"), (Some(1), why.to_owned()));
+}
+
+#[test]
+fn route_says_which_certificate_is_shown_and_why() {
+    let tls = "[certificates]\ndirectory = \"certificates\"\n[[listen]]\naddress = \"[::1]:0\"\ntls = true\n";
+    let files = Files::new(tls, &[("alice", &format!("{ALICE}force_https = true\n"))]);
+    let ca = parvis::tls::dev::Ca::new().unwrap();
+    std::fs::create_dir_all(files.path().join("certificates/alice")).unwrap();
+    let mine = files.path().join("certificates/alice/mine.pem");
+    ca.issue(&["alice.test"]).unwrap().write(&mine).unwrap();
+    let (code, text) = routed(&files, "alice.test");
+    assert_eq!(code, Some(0));
+    assert!(text.contains("clear        redirected to https\n"), "{text}");
+    let shown = "certificate  certificates/alice/mine.pem: the account's, for this name, valid until 20";
+    assert!(text.contains(shown), "{text}");
+    let (_, text) = routed(&files, "www.alice.test");
+    assert!(
+        text.contains("clear        not redirected to https: only the default certificate is there\n"),
+        "{text}"
+    );
+    assert!(text.contains("certificate  self-signed: the default: no certificate has this name\n"), "{text}");
+}

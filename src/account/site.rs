@@ -64,11 +64,9 @@ impl Site {
 
 impl Redirect {
     fn compile(redirect: &config::Redirect) -> Self {
-        Self {
-            status: redirect.status,
-            to: redirect.to.trim_end_matches('/').as_bytes().into(),
-            keep_path: redirect.keep_path,
-        }
+        // A slash at the end means something where nothing is put behind it.
+        let to = if redirect.keep_path { redirect.to.trim_end_matches('/') } else { &redirect.to };
+        Self { status: redirect.status, to: to.as_bytes().into(), keep_path: redirect.keep_path }
     }
 
     /// The value of `Location` for a request whose path and query are `target`: bytes that a request target may
@@ -102,8 +100,8 @@ mod tests {
         assert_eq!(kept.location(b"//evil.test"), b"https://www.alice.test//evil.test");
         assert_eq!(kept.location(b"*"), b"https://www.alice.test");
         assert_eq!(kept.location(b"@evil.test/"), b"https://www.alice.test");
-        let fixed = redirect("https://www.alice.test/new", false);
-        assert_eq!(fixed.location(b"/a?b"), b"https://www.alice.test/new");
+        let fixed = redirect("https://www.alice.test/new/", false);
+        assert_eq!(fixed.location(b"/a?b"), b"https://www.alice.test/new/");
     }
 
     #[test]

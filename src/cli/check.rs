@@ -1,29 +1,31 @@
 //! `parvis check`: everything that is wrong with a node's files, without running it.
+//!
+//! What is wrong with a file of ours is an error. What a node starts with all the same is a warning: a certificate
+//! that cannot be served, a host that two accounts claim; a customer must not be able to fail an operator's check.
 
 use super::CONFIG;
-use crate::base::{AccountName, SiteName};
-use crate::config::{self, Document, Node, Problem, Report};
+use super::survey::{self, Gathered};
+use crate::account::Claim;
+use crate::base::{AccountName, SiteName, wall};
+use crate::config::{self, AttachedCertificate, Document, Node, Printable, Problem, Report};
+use crate::route::{Contest, Refusal};
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::{Mutex, PoisonError};
 
 /// Checks the node file and every document it leads to.
 pub(super) fn check(file: &Path) -> ExitCode {
-    let seen = Mutex::new(Vec::new());
-    let (node, mut report) = config::examine(file, |document| {
-        seen.lock().unwrap_or_else(PoisonError::into_inner).push(Seen::of(&document));
-    });
-    let seen = seen.into_inner().unwrap_or_else(PoisonError::into_inner);
-    if let Some(node) = &node {
-        report.extend(default_site(node, &seen));
+    let seen = Gathered::new();
+    let (node, mut report) = config::examine(file, |document| seen.push(Seen::of(&document)));
+    let seen = seen.sorted_by_key(|seen| seen.account.clone());
+    let Some(node) = node else { return refuse(&report) };
+    report.extend(default_site(&node, &seen));
+    warn(&certificates(&node, &seen));
+    warn(&contested(&node, &seen));
+    if !report.is_empty() {
+        return refuse(&report);
     }
-    match node {
-        Some(node) if report.is_empty() => {
-            println!("{}", summary(&node, &seen));
-            ExitCode::SUCCESS
-        }
-        _ => refuse(&report),
-    }
+    println!("{}", summary(&node, &seen));
+    ExitCode::SUCCESS
 }
 
 /// Prints what is wrong; the exit code that says so.
@@ -36,6 +38,8 @@ pub(super) fn refuse(report: &Report) -> ExitCode {
 /// What is kept of a document.
 struct Seen {
     account: AccountName,
+    claims: Vec<Claim>,
+    attached: Vec<AttachedCertificate>,
     sites: Vec<SiteName>,
     addresses: usize,
     upstreams: usize,
@@ -45,6 +49,8 @@ impl Seen {
     fn of(document: &Document) -> Self {
         Self {
             account: document.name.clone(),
+            claims: survey::form(document).claims().collect(),
+            attached: document.certificates.clone(),
             sites: document.sites.iter().map(|site| site.name.clone()).collect(),
             addresses: document.sites.iter().map(|site| site.addresses.len()).sum(),
             upstreams: document.upstreams.len(),
@@ -61,6 +67,52 @@ fn default_site(node: &Node, seen: &[Seen]) -> Report {
     };
     let problem = Problem::of_file(&node.file, format!("accounts.default_site: {wrong}"));
     problem.with_hint("hosts that no document holds would be answered 404").into()
+}
+
+fn certificates(node: &Node, seen: &[Seen]) -> Vec<Problem> {
+    let attached = seen.iter().map(|document| (&document.account, &document.attached[..]));
+    match survey::certificates(node, attached) {
+        Ok(certificates) => {
+            let problems = certificates.problems(wall());
+            problems.into_iter().map(|problem| Problem::of_file(&problem.file, problem.reason)).collect()
+        }
+        Err(why) => vec![Problem::of_file(&node.file, why)],
+    }
+}
+
+fn contested(node: &Node, seen: &[Seen]) -> Vec<Problem> {
+    let wanted: Vec<_> = seen.iter().map(|seen| (seen.account.clone(), seen.claims.clone())).collect();
+    let (mut contests, _) = survey::claims(&wanted).contests(usize::MAX);
+    contests.sort_unstable();
+    let problem = |contest: &Contest| {
+        let Refusal { pattern, obstacle, holder } = &contest.refusal;
+        let file = node.accounts.join(format!("{}.toml", contest.account));
+        if obstacle == pattern {
+            Problem::of_file(&file, format!("{pattern} is claimed by the account {holder} too"))
+                .with_hint("who holds it already keeps it, and the other waits")
+        } else {
+            Problem::of_file(&file, format!("{pattern} lies under {obstacle} of the account {holder}"))
+                .with_hint("that site says lend = true if others may have names under it")
+        }
+    };
+    contests.iter().map(problem).collect()
+}
+
+fn warn(problems: &[Problem]) {
+    for problem in problems.iter().take(MOST_WARNINGS) {
+        eprintln!(
+            "warning: {}\n --> {}",
+            Printable(&problem.message),
+            Printable(&problem.file.to_string_lossy())
+        );
+        if let Some(hint) = &problem.hint {
+            eprintln!("  = hint: {}", Printable(hint));
+        }
+        eprintln!();
+    }
+    if let Some(more @ 1..) = problems.len().checked_sub(MOST_WARNINGS) {
+        eprintln!("warning: {more} more of this kind\n");
+    }
 }
 
 fn summary(node: &Node, seen: &[Seen]) -> String {
@@ -82,3 +134,6 @@ fn counted(count: usize, what: &str) -> String {
         (_, false) => format!("{count} {what}s"),
     }
 }
+
+/// Warnings of one kind that are printed: a screen or two.
+const MOST_WARNINGS: usize = 50;

@@ -4,6 +4,8 @@
 mod ask;
 mod check;
 mod outline;
+mod route;
+mod survey;
 
 use crate::{app, config};
 use clap::{Args, Parser, Subcommand};
@@ -20,6 +22,7 @@ pub fn run() -> ExitCode {
         },
         Command::Check { config } => check::check(&config),
         Command::Demo => app::demo(),
+        Command::Route { address, config } => route::route(&address, &config),
         Command::Status { account, json, door } => ask::status(account.as_deref(), json, &door),
         Command::Reload { json, door } => ask::reload(json, &door),
         Command::Drain { json, door } => ask::drain(json, &door),
@@ -55,6 +58,14 @@ enum Command {
     },
     /// Run a node with three accounts on loopback, with nothing to install
     Demo,
+    /// Tell which account, site, upstream and certificate an address leads to, and why; exit 1 if nothing answers
+    Route {
+        /// HOST or HOST/PATH; a URL will do
+        address: String,
+        /// The node file
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+    },
     /// Tell how a running node is
     Status {
         /// One account alone
@@ -121,6 +132,7 @@ mod tests {
             "parvis run --config f",
             "parvis check --config f",
             "parvis demo",
+            "parvis route alice.test/x --config f",
             "parvis status",
             "parvis status alice --json --socket s",
             "parvis reload --config f",

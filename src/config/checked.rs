@@ -1,5 +1,5 @@
 //! The checked settings: every value parsed, bounded and resolved. Whoever holds one of these asks nothing
-//! again. What an operator wrote is in `raw`; how a document answers requests fast is in `account`.
+//! again. How a document answers requests fast is in `account`.
 
 use crate::base::{AccountName, ByteSize, Host, Rate, SiteAddress, SiteName, UpstreamName};
 use ipnet::IpNet;
@@ -24,7 +24,7 @@ pub struct Node {
     pub tls_profile: TlsProfile,
     /// `[[listen]]`, in the order written.
     pub listen: Vec<Listen>,
-    /// `[accounts] directory`.
+    /// `[accounts] directory`; empty where the node file is wrong about it.
     pub accounts: PathBuf,
     /// `[accounts] default_site`.
     pub default_site: Option<(AccountName, SiteName)>,
@@ -104,7 +104,7 @@ pub struct Limits {
     pub body_bytes: Option<u64>,
     /// Concurrent HTTP/2 streams per connection.
     pub streams_per_connection: u32,
-    /// Requests an account may have in flight: the default and the most.
+    /// The most that an account's own `in_flight` may be.
     pub in_flight: u32,
 }
 
@@ -297,7 +297,7 @@ pub enum SiteAction {
 /// `redirect`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Redirect {
-    /// Where to, without a slash at its end.
+    /// Where to: a URL or a path. Without a slash at its end where the path is kept, else as written.
     pub to: String,
     /// 301, 302, 303, 307 or 308.
     pub status: u16,

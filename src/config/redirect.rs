@@ -50,7 +50,10 @@ fn target(text: &str, keep_path: bool) -> Result<String, Wrong> {
             Wrong::new(format!("{} has a query or fragment, behind which no path can stand", quoted(text)));
         return Err(wrong.hint("write keep_path = false, or end the URL with its path"));
     }
-    Ok(text.trim_end_matches('/').to_owned())
+    match text.trim_end_matches('/') {
+        "" => Err(Wrong::new("every path would be sent to itself").hint("name another host or path")),
+        text => Ok(text.to_owned()),
+    }
 }
 
 /// Notes every redirect that leads to its own site: the visitor's browser would go in a circle. `sites` are what

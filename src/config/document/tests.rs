@@ -655,6 +655,10 @@ const WRONG_SITES: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "addresses = []\nredirect = { to = \"/\" }",
+        &["7:19: site[0].redirect.to: every path would be sent to itself (name another host or path)"],
+    ),
+    (
         "addresses = []\nredirect = { to = \"/a b\" }",
         &["7:19: site[0].redirect.to: \"/a b\" has ' ' in it (write it percent-encoded)"],
     ),

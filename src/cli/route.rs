@@ -1,0 +1,256 @@
+//! `parvis route`: which account, site, upstream and certificate an address leads to, and why. It reads the files as
+//! a cold start would; a running node is not asked.
+
+use super::check;
+use super::survey::{self, Gathered};
+use super::{NO, UNAVAILABLE};
+use crate::account::{self, Action, Pattern};
+use crate::base::{AccountName, Authority, Host, HostPattern, wall};
+use crate::config::{self, AccountState, Document, Node, Upstream, UpstreamAddress, UpstreamProtocol};
+use crate::route::{Claims, Hosts, Matched, Resolution};
+use crate::tls::{Rank, Shown};
+use std::fmt::Write;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+/// Tells where `address` leads on the node of `file`. [`NO`] where nothing answers there.
+pub(super) fn route(address: &str, file: &Path) -> ExitCode {
+    let asked = match Asked::parse(address) {
+        Ok(asked) => asked,
+        Err(why) => {
+            eprintln!("parvis: {address:?} {why}");
+            return ExitCode::from(NO);
+        }
+    };
+    let node = match config::load_node(file) {
+        Ok(node) => node,
+        Err(report) => return check::refuse(&report),
+    };
+    let (documents, wrong) = documents(&node, &asked.host);
+    let (hosts, claims) = survey::hosts(&node, &documents);
+    let shown = match shown(&node, &documents, &hosts, &asked.host) {
+        Ok(shown) => shown,
+        Err(why) => {
+            eprintln!("parvis: {why}");
+            return ExitCode::from(UNAVAILABLE);
+        }
+    };
+    let mut answer = Answer { text: String::new(), answers: true };
+    answer.tell(&Found { node, hosts, claims, shown }, &asked);
+    print!("{}", answer.text);
+    if wrong > 0 {
+        eprintln!(
+            "parvis: wrong documents were left out: {wrong}. `parvis check` tells what is wrong; a running node serves \
+             what they said before"
+        );
+    }
+    if answer.answers { ExitCode::SUCCESS } else { ExitCode::from(NO) }
+}
+
+/// What is asked: an address as a visitor types it.
+struct Asked {
+    host: Host,
+    path: String,
+    /// The path with its query.
+    target: String,
+}
+
+impl Asked {
+    fn parse(address: &str) -> Result<Self, String> {
+        let rest = address.split_once("://").map_or(address, |(_, rest)| rest);
+        let rest = &rest[..rest.find('#').unwrap_or(rest.len())];
+        let (authority, target) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+        let Authority { host, .. } =
+            Authority::parse(authority.as_bytes()).map_err(|error| format!("names no host ({error})"))?;
+        let target = if target.starts_with('/') { target.to_owned() } else { format!("/{target}") };
+        let path = target[..target.find('?').unwrap_or(target.len())].to_owned();
+        Ok(Self { host, path, target })
+    }
+}
+
+/// The right documents that have a say about `host`, sorted by account, and how many are wrong.
+fn documents(node: &Node, host: &Host) -> (Vec<Document>, usize) {
+    let (documents, wrong) = (Gathered::new(), AtomicUsize::new(0));
+    let serves_the_rest = |document: &Document| {
+        node.default_site.as_ref().is_some_and(|(account, _)| *account == document.name)
+    };
+    // What is wrong with the directory is told by `check`.
+    let _ = config::each_document(node, |document| match document.checked {
+        Ok(document) if has_a_say(&document, host) || serves_the_rest(&document) => documents.push(document),
+        Ok(_) => {}
+        Err(_) => _ = wrong.fetch_add(1, Ordering::Relaxed),
+    });
+    (documents.sorted_by_key(|document| document.name.clone()), wrong.into_inner())
+}
+
+fn has_a_say(document: &Document, host: &Host) -> bool {
+    let mut patterns = document.sites.iter().flat_map(|site| &site.addresses).map(|address| &address.host);
+    patterns.any(|pattern| match pattern {
+        HostPattern::Exact(exact) => exact == host,
+        HostPattern::Wildcard(parent) => host.parents().any(|covering| covering == parent.as_str()),
+    })
+}
+
+/// The certificate a visitor of `host` is shown; `None` where no listener speaks TLS.
+fn shown(node: &Node, documents: &[Document], hosts: &Hosts, host: &Host) -> Result<Option<Shown>, String> {
+    if !node.listen.iter().any(|listen| listen.tls) {
+        return Ok(None);
+    }
+    let attached = documents.iter().map(|document| (&document.name, &document.certificates[..]));
+    let certificates = survey::certificates(node, attached)?;
+    let holder = hosts.find(host);
+    Ok(Some(certificates.index().find(Some(host), holder.as_ref().map(|holder| holder.name()), wall())))
+}
+
+/// What the files come to.
+struct Found {
+    node: Node,
+    hosts: Hosts,
+    claims: Claims,
+    shown: Option<Shown>,
+}
+
+/// The answer, line by line.
+struct Answer {
+    text: String,
+    /// Whether a site answers there.
+    answers: bool,
+}
+
+impl Answer {
+    fn line(&mut self, what: &str, text: impl std::fmt::Display) {
+        let _ = writeln!(self.text, "{what:<LABEL_WIDTH$}{text}");
+    }
+
+    fn tell(&mut self, found: &Found, asked: &Asked) {
+        let not_held = format!("{}, which no account holds", asked.host);
+        match found.hosts.resolve(&asked.host, asked.path.as_bytes()) {
+            Resolution::UnknownHost => {
+                self.answers = false;
+                self.line("host", not_held);
+                let default_site = match &found.node.default_site {
+                    None => "the node has no default_site".to_owned(),
+                    Some((account, site)) => format!("the default_site {account}/{site} is not there"),
+                };
+                self.line("answer", format_args!("404: {default_site}"));
+            }
+            Resolution::NoPath { account, .. } => {
+                self.answers = false;
+                self.tell_holder(found, asked, account.name());
+                self.line(
+                    "answer",
+                    format_args!("404: none of the account's sites has the path {}", asked.path),
+                );
+            }
+            Resolution::Site(matched) if matched.is_default => {
+                self.line("host", not_held);
+                self.line("account", format_args!("{}, for the node's default_site", matched.account.name()));
+                self.tell_site(found, asked, &matched);
+            }
+            Resolution::Site(matched) => {
+                self.tell_holder(found, asked, matched.account.name());
+                self.tell_site(found, asked, &matched);
+            }
+        }
+        match &found.shown {
+            Some(shown) => self.line("certificate", certificate(shown)),
+            None => self.line("certificate", "none: no listener speaks TLS"),
+        }
+    }
+
+    /// Who holds the host, by which claim, and who else would like to.
+    fn tell_holder(&mut self, found: &Found, asked: &Asked, name: &AccountName) {
+        let exact = Pattern::Exact(asked.host.as_str().into());
+        let wildcards = asked.host.parents().map(|parent| Pattern::Wildcard(parent.into()));
+        let is_theirs =
+            |pattern: &Pattern| found.hosts.holder(pattern).is_some_and(|holder| holder.name() == name);
+        let why = match std::iter::once(exact).chain(wildcards).find(is_theirs) {
+            Some(Pattern::Wildcard(parent)) => format!("held by *.{parent}, the longest wildcard over it"),
+            _ => "held by its own name".to_owned(),
+        };
+        self.line("host", format_args!("{}, {why}", asked.host));
+        self.line(
+            "account",
+            format_args!("{name}, {}", found.node.accounts.join(format!("{name}.toml")).display()),
+        );
+        let (mut contests, _) = found.claims.contests(usize::MAX);
+        contests.sort_unstable();
+        for contest in contests.iter().filter(|contest| covers(&contest.refusal.pattern, &asked.host)) {
+            let claim = format!("{} claims {} too", contest.account, contest.refusal.pattern);
+            self.line("contested", format_args!("{claim}: a running node remembers who was first"));
+        }
+    }
+
+    fn tell_site(&mut self, found: &Found, asked: &Asked, matched: &Matched) {
+        let site = matched.site();
+        let why = match matched.form.find(&asked.host, asked.path.as_bytes()) {
+            account::Found::Site { prefix, .. } if !prefix.is_empty() => {
+                format!(", by {prefix}, the longest path over {}", asked.path)
+            }
+            _ => String::new(),
+        };
+        self.line("site", format_args!("{}{why}", site.name));
+        if matched.form.state == AccountState::Maintenance {
+            self.line("answer", "503: the account is in maintenance");
+            return;
+        }
+        match &site.action {
+            Action::Forward(upstream) => self.line("upstream", described(&upstream.spec())),
+            Action::Redirect(redirect) => {
+                let location = redirect.location(asked.target.as_bytes());
+                self.line(
+                    "answer",
+                    format_args!("{} to {}", redirect.status, String::from_utf8_lossy(&location)),
+                );
+            }
+        }
+        let has_certificate = found.shown.as_ref().is_some_and(|shown| shown.rank != Rank::Default);
+        if site.force_https {
+            self.line("clear", if has_certificate { "redirected to https" } else { NOT_REDIRECTED });
+        }
+    }
+}
+
+fn covers(pattern: &Pattern, host: &Host) -> bool {
+    match pattern {
+        Pattern::Exact(exact) => **exact == *host.as_str(),
+        Pattern::Wildcard(parent) => host.parents().any(|covering| *covering == **parent),
+    }
+}
+
+fn described(upstream: &Upstream) -> String {
+    let scheme = if upstream.tls.is_some() { "https://" } else { "" };
+    let address = match &upstream.address {
+        UpstreamAddress::Ip(address) => format!("{scheme}{address}"),
+        UpstreamAddress::Unix(path) => format!("unix:{}", path.display()),
+        UpstreamAddress::Name(host, port) => format!("{scheme}{host}:{port}"),
+    };
+    let protocol = match upstream.protocol {
+        UpstreamProtocol::Http1 => "HTTP/1.1",
+        UpstreamProtocol::H2c => "HTTP/2",
+    };
+    format!("{}, {protocol} at {address}, at most {} connections", upstream.name, upstream.connections)
+}
+
+fn certificate(shown: &Shown) -> String {
+    let place = shown.entry.place.as_ref();
+    let file = place.map_or_else(|| "self-signed".to_owned(), |place| place.path().display().to_string());
+    if shown.rank == Rank::Default {
+        return format!("{file}: {}", shown.rank);
+    }
+    format!("{file}: {}, valid until {}", shown.rank, date(shown.entry.certificate.validity().not_after))
+}
+
+fn date(at: Duration) -> String {
+    let second =
+        i64::try_from(at.as_secs()).ok().and_then(|second| jiff::Timestamp::from_second(second).ok());
+    second.map_or_else(|| "the end of time".to_owned(), |at| at.strftime("%Y-%m-%d").to_string())
+}
+
+/// What `force_https` waits for.
+const NOT_REDIRECTED: &str = "not redirected to https: only the default certificate is there";
+
+/// What stands in front of a line's text.
+const LABEL_WIDTH: usize = 13;

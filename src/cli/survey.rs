@@ -1,0 +1,88 @@
+//! What a node's files come to, without running it: the accounts as a cold start would enter them into the host
+//! table, and the certificates.
+
+use crate::account::{Account, Claim, DocumentHash, Form};
+use crate::base::{AccountName, wall};
+use crate::config::{AttachedCertificate, Document, Node};
+use crate::route::{Claims, Decision, DefaultSite, Hosts, Remembered};
+use crate::tls::{CertificateSettings, Certificates};
+use std::collections::HashSet;
+use std::sync::{Mutex, PoisonError};
+
+/// A list that the threads of a reading add to.
+pub(super) struct Gathered<T>(Mutex<Vec<T>>);
+
+impl<T> Gathered<T> {
+    /// An empty one.
+    pub(super) fn new() -> Self {
+        Self(Mutex::new(Vec::new()))
+    }
+
+    /// Adds an item.
+    pub(super) fn push(&self, item: T) {
+        // A thread that panicked has left nothing half done: items are only added.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(item);
+    }
+
+    /// The items, in the order of `key`: what was read first is chance.
+    pub(super) fn sorted_by_key<K: Ord>(self, key: impl FnMut(&T) -> K) -> Vec<T> {
+        let mut items = self.0.into_inner().unwrap_or_else(PoisonError::into_inner);
+        items.sort_by_key(key);
+        items
+    }
+}
+
+/// The compiled form of a document.
+pub(super) fn form(document: &Document) -> Form {
+    Form::compile(document, DocumentHash([0; 32]), 1, None)
+}
+
+/// Who holds what: without a journal, the first by name of those who claim the same.
+pub(super) fn claims(documents: &[(AccountName, Vec<Claim>)]) -> Claims {
+    let (claims, _) = Claims::restore(Remembered::default(), documents);
+    claims
+}
+
+/// The host table of a node with these documents, sorted by account; and who waits for what.
+pub(super) fn hosts(node: &Node, documents: &[Document]) -> (Hosts, Claims) {
+    let hosts = Hosts::new();
+    let forms: Vec<Form> = documents.iter().map(form).collect();
+    let wanted: Vec<(AccountName, Vec<Claim>)> = documents
+        .iter()
+        .zip(&forms)
+        .map(|(document, form)| (document.name.clone(), form.claims().collect()))
+        .collect();
+    let claims = claims(&wanted);
+    for (form, (name, wanted)) in forms.into_iter().zip(&wanted) {
+        let refused = claims.refusals(name, wanted);
+        let refused_patterns: HashSet<_> = refused.iter().map(|refusal| refusal.pattern.clone()).collect();
+        let held =
+            wanted.iter().map(|claim| &claim.pattern).filter(|pattern| !refused_patterns.contains(*pattern));
+        let decision = Decision { enter: held.cloned().collect(), refused, ..Decision::default() };
+        let account = Account::new(name.clone(), form.emptied());
+        hosts.publish(&account, form.refusing(refused_patterns), &decision);
+    }
+    let default_site = node.default_site.clone();
+    hosts.set_default_site(default_site.map(|(account, site)| DefaultSite { account, site }));
+    (hosts, claims)
+}
+
+/// The certificates of a node, those included that documents attach.
+///
+/// # Errors
+/// Where no self-signed default can be made.
+pub(super) fn certificates<'d>(
+    node: &Node,
+    attached: impl Iterator<Item = (&'d AccountName, &'d [AttachedCertificate])>,
+) -> Result<Certificates, String> {
+    let settings = CertificateSettings {
+        directory: node.certificates.clone(),
+        default: node.default_certificate.clone(),
+    };
+    let opened = Certificates::open(settings, wall());
+    let mut certificates = opened.map_err(|error| format!("no default certificate can be made: {error}"))?;
+    for (account, tables) in attached.filter(|(_, tables)| !tables.is_empty()) {
+        certificates.attach(account, tables, wall());
+    }
+    Ok(certificates)
+}
