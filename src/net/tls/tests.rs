@@ -547,7 +547,9 @@ proptest! {
             }
             let mut bytes = wire.flight();
             if turn == flight {
-                damages.iter().for_each(|damage| damage.apply(&mut bytes));
+                for damage in &damages {
+                    damage.apply(&mut bytes);
+                }
             }
             for piece in bytes.chunks(piece) {
                 failed |= wire.deliver(piece).is_err();
