@@ -177,7 +177,7 @@ impl Running {
     fn announce(&self) {
         let node = self.node.load();
         for bound in self.listeners.bound() {
-            let tls = node.listen.iter().any(|listen| listen.address == bound.address && listen.tls);
+            let tls = node.listener(bound.id).is_some_and(|listen| listen.tls);
             tracing::info!("listening on {} ({})", bound.local, if tls { "tls" } else { "clear" });
         }
         if let Some(Ok(address)) = self.metrics_listener.as_ref().map(MetricsListener::local_addr) {

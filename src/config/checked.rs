@@ -57,6 +57,31 @@ pub struct Listen {
     pub proxy_protocol_from: Vec<IpNet>,
 }
 
+/// What tells a `[[listen]]` from the others, before and after a reload: its address and, since port 0 may stand
+/// several times, its place among those that say the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ListenId {
+    /// The address as configured.
+    pub address: SocketAddr,
+    /// How many with the same address stand before it: 0 but for port 0.
+    pub place: usize,
+}
+
+impl Node {
+    /// Every `[[listen]]`, with what tells it from the others.
+    pub fn listeners(&self) -> impl Iterator<Item = (ListenId, &Listen)> {
+        self.listen.iter().enumerate().map(|(at, listen)| {
+            let same = self.listen[..at].iter().filter(|other| other.address == listen.address);
+            (ListenId { address: listen.address, place: same.count() }, listen)
+        })
+    }
+
+    /// The `[[listen]]` that `id` tells, if it is still there.
+    pub fn listener(&self, id: ListenId) -> Option<&Listen> {
+        self.listen.iter().filter(|listen| listen.address == id.address).nth(id.place)
+    }
+}
+
 /// The protocols of a listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Protocols {

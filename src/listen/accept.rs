@@ -7,7 +7,7 @@ use super::proxy_header::{self, HeaderError};
 use super::sockets::BACKLOG;
 use super::{Clients, ConnectionGuard};
 use crate::base::{Cause, ClientAddr, Drain, LocalAddr, PeerAddr, now};
-use crate::config::{self, Listen, Node};
+use crate::config::{self, Listen, ListenId, Node};
 use crate::net::{Listener, Socket, Stream, until, within};
 use crate::telemetry::{HandshakeFailure, Shard, Sparse};
 use arc_swap::ArcSwap;
@@ -83,7 +83,7 @@ where
         for bound in bound {
             if !served.iter().any(|one| Arc::ptr_eq(one, &bound)) {
                 for listener in adopt(&bound, share) {
-                    let settings = Settings::new(entrance.node.load_full(), bound.address);
+                    let settings = Settings::new(entrance.node.load_full(), bound.id);
                     let (bound, entrance, handle) = (bound.clone(), entrance.clone(), handle.clone());
                     let closing = closing(listening.clone(), bound.clone(), entrance.drain.clone());
                     let door = Door { bound, entrance, handle, settings };
@@ -175,7 +175,7 @@ where
     }
 
     fn has_room(&mut self) -> bool {
-        self.settings.refresh(&self.entrance.node, self.bound.address);
+        self.settings.refresh(&self.entrance.node, self.bound.id);
         self.entrance.clients.open() < self.settings.node.limits.connections
     }
 
@@ -237,15 +237,15 @@ impl From<io::Result<(Socket, SocketAddr)>> for Next {
 }
 
 impl Settings {
-    fn new(node: Arc<Node>, address: SocketAddr) -> Self {
-        let listen = node.listen.iter().find(|listen| listen.address == address).cloned().map(Arc::new);
+    fn new(node: Arc<Node>, id: ListenId) -> Self {
+        let listen = node.listener(id).cloned().map(Arc::new);
         Self { node, listen }
     }
 
-    fn refresh(&mut self, current: &ArcSwap<Node>, address: SocketAddr) {
+    fn refresh(&mut self, current: &ArcSwap<Node>, id: ListenId) {
         let current = current.load();
         if !Arc::ptr_eq(&current, &self.node) {
-            *self = Self::new(Arc::clone(&current), address);
+            *self = Self::new(Arc::clone(&current), id);
         }
     }
 }

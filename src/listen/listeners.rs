@@ -2,7 +2,7 @@
 //! configured: closing one of a SO_REUSEPORT group resets the connections in its queue.
 
 use super::{Inherited, Share, sockets};
-use crate::config::{Listen, Node};
+use crate::config::{ListenId, Node};
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
@@ -20,8 +20,8 @@ pub struct Listeners {
 /// The sockets of one address.
 #[derive(Debug)]
 pub struct Bound {
-    /// The address as configured.
-    pub address: SocketAddr,
+    /// Which `[[listen]]` they are for.
+    pub id: ListenId,
     /// The address as bound: it differs where port 0 was configured.
     pub local: SocketAddr,
     /// Whether the sockets were handed in, and will outlive us.
@@ -52,7 +52,7 @@ impl Listeners {
     /// # Errors
     /// Every address that cannot be bound.
     pub fn bind(node: &Node, inherited: &mut Inherited) -> Result<Self, BindError> {
-        let bound = bind_all(node.listen.iter(), node.workers, inherited)?;
+        let bound = bind_all(node.listeners().map(|(id, _)| id), node.workers, inherited)?;
         Ok(Self { sender: watch::Sender::new(bound) })
     }
 
@@ -63,11 +63,12 @@ impl Listeners {
     /// As for [`bind`](Self::bind); nothing is changed then.
     pub fn apply(&self, node: &Node) -> Result<Changes, BindError> {
         let old = self.bound();
-        let is_new = |listen: &&Listen| old.iter().all(|bound| bound.address != listen.address);
-        let new = bind_all(node.listen.iter().filter(is_new), node.workers, &mut Inherited::default())?;
+        let is_new = |id: &ListenId| old.iter().all(|bound| bound.id != *id);
+        let new_ids = node.listeners().map(|(id, _)| id).filter(is_new);
+        let new = bind_all(new_ids, node.workers, &mut Inherited::default())?;
         let (kept, gone): (Vec<_>, Vec<_>) =
-            old.into_iter().partition(|bound| node.listen.iter().any(|l| l.address == bound.address));
-        let addresses = |list: &[Arc<Bound>]| list.iter().map(|bound| bound.address).collect();
+            old.into_iter().partition(|bound| node.listener(bound.id).is_some());
+        let addresses = |list: &[Arc<Bound>]| list.iter().map(|bound| bound.id.address).collect();
         let changes = Changes { bound: addresses(&new), closed: addresses(&gone) };
         if changes != Changes::default() {
             self.sender.send_replace(kept.into_iter().chain(new).collect());
@@ -86,30 +87,29 @@ impl Listeners {
     }
 }
 
-fn bind_all<'a>(
-    listens: impl Iterator<Item = &'a Listen>,
+fn bind_all(
+    ids: impl Iterator<Item = ListenId>,
     workers: usize,
     inherited: &mut Inherited,
 ) -> Result<Vec<Arc<Bound>>, BindError> {
     let mut bound = Vec::new();
     let mut failed = Vec::new();
-    for listen in listens {
-        let address = listen.address;
-        match Bound::new(address, workers, inherited.take_tcp(address)) {
+    for id in ids {
+        match Bound::new(id, workers, inherited.take_tcp(id.address)) {
             Ok(one) => bound.push(Arc::new(one)),
-            Err(error) => failed.push((address, error)),
+            Err(error) => failed.push((id.address, error)),
         }
     }
     if failed.is_empty() { Ok(bound) } else { Err(BindError(failed)) }
 }
 
 impl Bound {
-    fn new(address: SocketAddr, workers: usize, handed_in: Vec<OwnedFd>) -> io::Result<Self> {
+    fn new(id: ListenId, workers: usize, handed_in: Vec<OwnedFd>) -> io::Result<Self> {
         let inherited = !handed_in.is_empty();
         let sockets =
-            if inherited { sockets::prepare(handed_in)? } else { sockets::bind_group(address, workers)? };
-        let local = sockets.first().and_then(sockets::local_address).unwrap_or(address);
-        Ok(Self { address, local, inherited, sockets })
+            if inherited { sockets::prepare(handed_in)? } else { sockets::bind_group(id.address, workers)? };
+        let local = sockets.first().and_then(sockets::local_address).unwrap_or(id.address);
+        Ok(Self { id, local, inherited, sockets })
     }
 
     /// The sockets that a worker serves, each a descriptor of its own. Every socket has a worker and every worker a
@@ -185,7 +185,7 @@ mod tests {
     fn every_socket_has_a_worker_and_every_worker_a_socket() {
         let listeners = Listeners::bind(&test_node(&ANY_PORT, 3), &mut Inherited::default()).unwrap();
         for bound in listeners.bound() {
-            assert_eq!(bound.address.ip(), bound.local.ip());
+            assert_eq!(bound.id.address.ip(), bound.local.ip());
             assert_ne!(bound.local.port(), 0);
             assert_eq!(shares(&bound, 3), [vec![0], vec![1], vec![2]]);
             assert_eq!(shares(&bound, 2), [vec![0, 2], vec![1]]);
@@ -234,6 +234,18 @@ mod tests {
 
         listeners.apply(&test_node(&["192.0.2.1:80"], 1)).unwrap_err();
         assert!(Arc::ptr_eq(&after[0], &listeners.bound()[0]), "nothing changed");
+    }
+
+    #[test]
+    fn listeners_that_leave_the_port_open_are_told_apart() {
+        let twice = test_node(&["127.0.0.1:0", "127.0.0.1:0"], 1);
+        let listeners = Listeners::bind(&twice, &mut Inherited::default()).unwrap();
+        let bound = listeners.bound();
+        assert_eq!(bound.iter().map(|one| one.id.place).collect::<Vec<_>>(), [0, 1]);
+        assert_eq!(listeners.apply(&twice).unwrap(), Changes::default());
+        listeners.apply(&test_node(&["127.0.0.1:0"], 1)).unwrap();
+        assert!(Arc::ptr_eq(&bound[0], &listeners.bound()[0]));
+        assert_eq!(listeners.bound().len(), 1);
     }
 
     #[test]
