@@ -2,10 +2,13 @@
 
 use super::Upstream;
 use crate::base::{Cause, Refusal, now};
-use crate::config::{self, UpstreamAddress};
+use crate::config::{self, UpstreamAddress, UpstreamProtocol};
+use crate::net::tls::HandshakeError;
 use crate::net::{Endpoint, Stream, within};
 use rustix::io::Errno;
+use rustls::pki_types::ServerName;
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Connects to the address of `spec` within `patience`.
@@ -22,19 +25,60 @@ pub(super) async fn connect(
         let (account, name) = (upstream.account(), &spec.name);
         Refusal::new(cause, format!("upstream {account}/{name} at {}: {why}", Shown(&spec.address)))
     };
-    if spec.tls.is_some() {
-        return Err(refuse(Cause::UpstreamTls, &"https upstreams are not connected to yet"));
+    if spec.protocol == UpstreamProtocol::H2c {
+        return Err(refuse(Cause::InvalidAnswer, &"HTTP/2 to upstreams is not spoken yet"));
     }
-    let endpoint = match &spec.address {
-        UpstreamAddress::Ip(address) => Endpoint::Ip(*address),
-        UpstreamAddress::Unix(path) => Endpoint::Unix(path.clone()),
-        UpstreamAddress::Name(..) => return Err(refuse(Cause::DnsError, &"names are not resolved yet")),
+    let deadline = now() + patience;
+    let late = |_| refuse(Cause::ConnectTimeout, &format_args!("no answer within {patience:?}"));
+    let stream = within(deadline, open(&spec.address)).await.map_err(late)?;
+    let stream = stream.map_err(|failed| refuse(failed.cause, &failed.error))?;
+    let Some(tls) = &spec.tls else {
+        return Ok(stream);
     };
-    match within(now() + patience, crate::net::connect(&endpoint)).await {
-        Ok(Ok(stream)) => Ok(stream),
-        Ok(Err(error)) => Err(refuse(cause_of(&error), &error)),
-        Err(_) => Err(refuse(Cause::ConnectTimeout, &format_args!("no answer within {patience:?}"))),
+    let config = match &*upstream.security() {
+        Some(Ok(config)) => Arc::clone(config),
+        Some(Err(why)) => return Err(refuse(Cause::UpstreamCertificate, why)),
+        None => return Err(refuse(Cause::UpstreamTls, &"its settings are just changing")),
+    };
+    let name =
+        ServerName::try_from(tls.server_name.clone()).map_err(|error| refuse(Cause::UpstreamTls, &error))?;
+    match within(deadline, crate::net::tls::connect(stream, config, name)).await.map_err(late)? {
+        Ok((stream, _)) => Ok(stream),
+        Err(HandshakeError::Tls(error @ rustls::Error::InvalidCertificate(_))) => {
+            Err(refuse(Cause::UpstreamCertificate, &error))
+        }
+        Err(error) => Err(refuse(Cause::UpstreamTls, &error)),
     }
+}
+
+/// Why no address of an upstream was connected to.
+struct Failed {
+    cause: Cause,
+    error: io::Error,
+}
+
+/// Connects to the address, to one after the other where it is a name with several.
+async fn open(address: &UpstreamAddress) -> Result<Stream, Failed> {
+    let connected =
+        |result: io::Result<Stream>| result.map_err(|error| Failed { cause: cause_of(&error), error });
+    let (host, port) = match address {
+        UpstreamAddress::Ip(address) => return connected(crate::net::connect(&Endpoint::Ip(*address)).await),
+        UpstreamAddress::Unix(path) => {
+            return connected(crate::net::connect(&Endpoint::Unix(path.clone())).await);
+        }
+        UpstreamAddress::Name(host, port) => (host, *port),
+    };
+    // The resolver may read files and wait: the runtime asks it on a thread of its own.
+    let unknown = |error| Failed { cause: Cause::DnsError, error };
+    let found = tokio::net::lookup_host((host.as_str(), port)).await.map_err(unknown)?;
+    let mut result = Err(unknown(io::Error::other("the name has no address")));
+    for address in found.take(MOST_ADDRESSES) {
+        result = connected(crate::net::connect(&Endpoint::Ip(address)).await);
+        if result.is_ok() {
+            break;
+        }
+    }
+    result
 }
 
 /// What an error of connecting says about the upstream.
@@ -62,3 +106,9 @@ impl std::fmt::Display for Shown<'_> {
         }
     }
 }
+
+/// Addresses of a name that are tried for one connection, in the resolver's order.
+const MOST_ADDRESSES: usize = 4;
+
+#[cfg(test)]
+mod tests;

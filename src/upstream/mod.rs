@@ -12,6 +12,7 @@ mod lease;
 mod ledger;
 mod origin;
 mod pools;
+mod security;
 mod shared;
 #[cfg(test)]
 mod testing;

@@ -4,9 +4,11 @@ use super::exchange::Exchange;
 use super::handed::Handed;
 use super::holders::Holders;
 use super::ledger::Ledger;
+use super::security::client_config;
 use crate::base::AccountName;
 use crate::config;
 use arc_swap::ArcSwap;
+use rustls::ClientConfig;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -24,10 +26,14 @@ pub struct Upstream {
     id: UpstreamId,
     account: AccountName,
     spec: ArcSwap<config::Upstream>,
+    security: ArcSwap<Security>,
     keep_alive: AtomicU64,
     tunnels: AtomicU32,
     holders: OnceLock<Holders>,
 }
+
+/// A TLS configuration, or why there is none; `None` for clear upstreams.
+pub(super) type Security = Option<Result<Arc<ClientConfig>, String>>;
 
 /// What an upstream has at this moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -59,6 +65,7 @@ impl Upstream {
             id: UpstreamId(NEXT.fetch_add(1, Ordering::Relaxed)),
             account,
             keep_alive: AtomicU64::new(milliseconds(spec.keep_alive)),
+            security: ArcSwap::from_pointee(security(&spec)),
             spec: ArcSwap::from_pointee(spec),
             tunnels: AtomicU32::new(0),
             holders: OnceLock::new(),
@@ -81,12 +88,21 @@ impl Upstream {
         self.spec.load_full()
     }
 
+    /// What TLS to it is made with; `None` where it is spoken to in clear.
+    pub(super) fn security(&self) -> Arc<Security> {
+        self.security.load_full()
+    }
+
     /// Takes over changed settings. Fewer connections close idle ones; another address, protocol or TLS setting
     /// closes idle ones, and those in use when they come back; nothing in use is cut. Who waits and now has
     /// room is let in.
     pub fn retune(self: &Arc<Self>, spec: config::Upstream) {
         let (connections, spec) = (spec.connections, Arc::new(spec));
-        let before = self.spec.swap(spec.clone());
+        let before = self.spec.load_full();
+        if before.tls != spec.tls {
+            self.security.store(Arc::new(security(&spec)));
+        }
+        self.spec.store(spec.clone());
         if (&before.address, before.protocol, &before.tls) != (&spec.address, spec.protocol, &spec.tls) {
             // After the settings: a connection that takes the old number for new settings is closed once too
             // often, the other way round it would be kept.
@@ -142,6 +158,10 @@ impl Upstream {
             holders.ask_all(self);
         }
     }
+}
+
+fn security(spec: &config::Upstream) -> Security {
+    spec.tls.as_ref().map(client_config)
 }
 
 fn milliseconds(duration: Duration) -> u64 {
