@@ -1,0 +1,554 @@
+//! Requests that HTTP/1.1 forbids, byte for byte: each is refused with the same answer whether it comes whole,
+//! byte by byte or over TLS, its connection is closed, and **nothing** of it reaches an upstream.
+
+use crate::support::edge::Files;
+use crate::support::{Edge, End, Origin, Raw, Recorder, account, wait};
+use std::time::Duration;
+
+/// A request, `start` and `rest`, and how it is refused.
+struct Case {
+    what: &'static str,
+    start: &'static [u8],
+    rest: &'static [u8],
+    status: u16,
+    word: &'static str,
+}
+
+/// Refused otherwise than by 400.
+const fn case(what: &'static str, status: u16, word: &'static str, rest: &'static [u8]) -> Case {
+    Case { what, start: b"", rest, status, word }
+}
+
+/// 400, close, nothing upstream.
+const fn bad(what: &'static str, bytes: &'static [u8]) -> Case {
+    case(what, 400, "bad_request", bytes)
+}
+
+/// The same for what follows the first two lines of a POST.
+const fn post(what: &'static str, rest: &'static [u8]) -> Case {
+    Case { start: POST, ..bad(what, rest) }
+}
+
+/// The same for what follows the first two lines of a GET.
+const fn get(what: &'static str, rest: &'static [u8]) -> Case {
+    Case { start: GET, ..bad(what, rest) }
+}
+
+/// The same for what follows `Host: `.
+const fn host(what: &'static str, rest: &'static [u8]) -> Case {
+    Case { start: b"GET / HTTP/1.1\r\nHost: ", ..bad(what, rest) }
+}
+
+const POST: &[u8] = b"POST / HTTP/1.1\r\nHost: a.test\r\n";
+const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: a.test\r\n";
+
+/// RFC 9112 §6: whatever leaves a doubt where the request ends.
+const FRAMING: &[Case] = &[
+    post("CL and TE", b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+    post("TE and CL", b"Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n"),
+    post("CL 0 and TE", b"Content-Length: 0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+    post("two CL that differ", b"Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello!"),
+    post("two CL that agree", b"Content-Length: 5\r\nContent-Length: 5\r\n\r\nhello"),
+    post("CL list", b"Content-Length: 5, 5\r\n\r\nhello"),
+    post("CL with plus", b"Content-Length: +5\r\n\r\nhello"),
+    post("CL with minus", b"Content-Length: -5\r\n\r\nhello"),
+    post("CL in hex", b"Content-Length: 0x5\r\n\r\nhello"),
+    post("CL with a blank inside", b"Content-Length: 5 5\r\n\r\nhello"),
+    post("CL with an exponent", b"Content-Length: 5e0\r\n\r\nhello"),
+    post("CL with a fraction", b"Content-Length: 5.0\r\n\r\nhello"),
+    post("CL empty", b"Content-Length:\r\n\r\nhello"),
+    post("CL of two to the 64", b"Content-Length: 18446744073709551616\r\n\r\nhello"),
+    post("CL of two to the 63", b"Content-Length: 9223372036854775808\r\n\r\nhello"),
+    post("CL with a vertical tab", b"Content-Length: \x0b5\r\n\r\nhello"),
+    post("CL in other digits", b"Content-Length: \xef\xbc\x95\r\n\r\nhello"),
+    post("TE twice chunked", b"Transfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n"),
+    post("TE chunked in two lines", b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+    post("TE chunked and identity in two lines", b"Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\n"),
+    post("TE with an empty element before", b"Transfer-Encoding: ,chunked\r\n\r\n0\r\n\r\n"),
+    post("TE with an empty element behind", b"Transfer-Encoding: chunked,\r\n\r\n0\r\n\r\n"),
+    post("TE empty", b"Transfer-Encoding:\r\n\r\n0\r\n\r\n"),
+    post("TE chunked not last", b"Transfer-Encoding: chunked, gzip\r\n\r\n0\r\n\r\n"),
+    post("TE identity", b"Transfer-Encoding: identity\r\n\r\n"),
+    post("TE without chunked", b"Transfer-Encoding: gzip\r\n\r\n"),
+    post("TE with a parameter", b"Transfer-Encoding: chunked;q=1\r\n\r\n0\r\n\r\n"),
+    post("TE in quotes", b"Transfer-Encoding: \"chunked\"\r\n\r\n0\r\n\r\n"),
+    post("TE with a vertical tab", b"Transfer-Encoding: \x0bchunked\r\n\r\n0\r\n\r\n"),
+    post("TE with a NUL", b"Transfer-Encoding: chunked\x00\r\n\r\n0\r\n\r\n"),
+    bad("TE on 1.0", b"POST / HTTP/1.0\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+    bad("TE on 1.0, kept alive", b"POST / HTTP/1.0\r\nHost: a.test\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+    post("obs-fold", b"X-Long: a\r\n b\r\n\r\n"),
+    post("obs-fold with a tab", b"X-Long: a\r\n\tb\r\n\r\n"),
+    post("obs-fold in TE", b"Transfer-Encoding:\r\n chunked\r\n\r\n0\r\n\r\n"),
+    bad("obs-fold as first field", b"GET / HTTP/1.1\r\n X: y\r\nHost: a.test\r\n\r\n"),
+    post("blank before colon", b"Content-Length : 5\r\n\r\nhello"),
+    post("tab before colon", b"Transfer-Encoding\t: chunked\r\n\r\n0\r\n\r\n"),
+    bad("bare LF behind the request line", b"GET / HTTP/1.1\nHost: a.test\r\n\r\n"),
+    bad("bare LF behind a field", b"GET / HTTP/1.1\r\nHost: a.test\nX: y\r\n\r\n"),
+    get("bare LF as the empty line", b"\n"),
+    bad("bare LF throughout", b"GET / HTTP/1.1\nHost: a.test\n\n"),
+    bad("bare CR behind a field", b"GET / HTTP/1.1\r\nHost: a.test\rX: y\r\n\r\n"),
+    get("bare CR in a value", b"X: a\rb\r\n\r\n"),
+    bad("CR CR LF", b"GET / HTTP/1.1\r\nHost: a.test\r\r\n\r\n"),
+    bad("bare CR in the request line", b"GET /\r HTTP/1.1\r\nHost: a.test\r\n\r\n"),
+];
+
+/// RFC 9112 §2–5, RFC 9110 §5: whatever another parser could read otherwise.
+const SYNTAX: &[Case] = &[
+    bad("Host missing", b"GET / HTTP/1.1\r\nAccept: */*\r\n\r\n"),
+    host("Host twice", b"a.test\r\nHost: b.test\r\n\r\n"),
+    host("Host twice the same", b"a.test\r\nHost: a.test\r\n\r\n"),
+    bad("Host twice, absolute-form", b"GET http://a.test/ HTTP/1.1\r\nHost: a.test\r\nHost: a.test\r\n\r\n"),
+    bad("Host missing, absolute-form", b"GET http://a.test/ HTTP/1.1\r\nAccept: */*\r\n\r\n"),
+    bad("Host empty", b"GET / HTTP/1.1\r\nHost:\r\n\r\n"),
+    host("Host list", b"a.test, b.test\r\n\r\n"),
+    host("Host list without blank", b"a.test,b.test\r\n\r\n"),
+    host("Host with userinfo", b"user@a.test\r\n\r\n"),
+    host("Host with userinfo and port", b"a.test:80@b.test\r\n\r\n"),
+    host("Host with a path", b"a.test/x\r\n\r\n"),
+    host("Host with a query", b"a.test?x\r\n\r\n"),
+    host("Host with a blank", b"a.test b.test\r\n\r\n"),
+    host("Host with a percent", b"%61.test\r\n\r\n"),
+    host("Host with a word as port", b"a.test:http\r\n\r\n"),
+    host("Host with a port too large", b"a.test:65536\r\n\r\n"),
+    host("Host with two ports", b"a.test:80:80\r\n\r\n"),
+    host("Host with an empty label", b"a..test\r\n\r\n"),
+    host("Host with a dot in front", b".a.test\r\n\r\n"),
+    host("Host with two dots behind", b"a.test..\r\n\r\n"),
+    host("Host with a byte over 127", b"\xe4.test\r\n\r\n"),
+    host("Host with half a literal", b"[::1\r\n\r\n"),
+    host("Host with a zone", b"[fe80::1%25eth0]\r\n\r\n"),
+    host(
+        "Host of 64 in a label",
+        b"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.test\r\n\r\n",
+    ),
+    bad("absolute-form of another host", b"GET http://a.test/ HTTP/1.1\r\nHost: b.test\r\n\r\n"),
+    bad("absolute-form without host", b"GET http:///x HTTP/1.1\r\nHost: a.test\r\n\r\n"),
+    bad("absolute-form with userinfo", b"GET http://user@a.test/ HTTP/1.1\r\nHost: a.test\r\n\r\n"),
+    bad("absolute-form of another scheme", b"GET ftp://a.test/ HTTP/1.1\r\nHost: a.test\r\n\r\n"),
+    bad("target without slash", b"GET index.html HTTP/1.1\r\nHost: a.test\r\n\r\n"),
+    bad("target with a fragment", b"GET /a#b HTTP/1.1\r\nHost: a.test\r\n\r\n"),
+    bad("target with a blank", b"GET /a b HTTP/1.1\r\nHost: a.test\r\n\r\n"),
+    bad("target with a NUL", b"GET /a\x00b HTTP/1.1\r\nHost: a.test\r\n\r\n"),
+    bad("target with a control character", b"GET /a\x01b HTTP/1.1\r\nHost: a.test\r\n\r\n"),
+    bad("target with DEL", b"GET /a\x7fb HTTP/1.1\r\nHost: a.test\r\n\r\n"),
+    bad("asterisk-form of a GET", b"GET * HTTP/1.1\r\nHost: a.test\r\n\r\n"),
+    bad("target missing", b"GET HTTP/1.1\r\nHost: a.test\r\n\r\n"),
+    bad("two blanks", b"GET  / HTTP/1.1\r\nHost: a.test\r\n\r\n"),
+    bad("two blanks before the version", b"GET /  HTTP/1.1\r\nHost: a.test\r\n\r\n"),
+    bad("tab in the request line", b"GET\t/ HTTP/1.1\r\nHost: a.test\r\n\r\n"),
+    bad("blank before the method", b" GET / HTTP/1.1\r\nHost: a.test\r\n\r\n"),
+    bad("blank behind the version", b"GET / HTTP/1.1 \r\nHost: a.test\r\n\r\n"),
+    bad("method with a delimiter", b"GE(T / HTTP/1.1\r\nHost: a.test\r\n\r\n"),
+    bad("method with a NUL", b"GE\x00T / HTTP/1.1\r\nHost: a.test\r\n\r\n"),
+    bad("method with a byte over 127", b"G\xc3\x8bT / HTTP/1.1\r\nHost: a.test\r\n\r\n"),
+    bad("version in lower case", b"GET / http/1.1\r\nHost: a.test\r\n\r\n"),
+    bad("version without minor", b"GET / HTTP/1\r\nHost: a.test\r\n\r\n"),
+    bad("version with two digits", b"GET / HTTP/1.10\r\nHost: a.test\r\n\r\n"),
+    bad("version with letters", b"GET / HTTP/1.1a\r\nHost: a.test\r\n\r\n"),
+    bad("HTTP/0.9", b"GET /\r\n"),
+    bad("HTTP/0.9 with a field", b"GET /\r\nHost: a.test\r\n\r\n"),
+    case("HTTP/2.0 in text", 505, "version_not_supported", b"GET / HTTP/2.0\r\nHost: a.test\r\n\r\n"),
+    case("HTTP/3.0 in text", 505, "version_not_supported", b"GET / HTTP/3.0\r\nHost: a.test\r\n\r\n"),
+    get("field without colon", b"X\r\n\r\n"),
+    get("field without name", b": y\r\n\r\n"),
+    get("field name with a blank", b"X Y: z\r\n\r\n"),
+    get("field name with a NUL", b"X\x00: z\r\n\r\n"),
+    get("field name with a delimiter", b"X(: z\r\n\r\n"),
+    get("field name with a byte over 127", b"X\xc3\x8b: z\r\n\r\n"),
+    get("NUL in a value", b"X: a\x00b\r\n\r\n"),
+    get("control character in a value", b"X: a\x01b\r\n\r\n"),
+    get("DEL in a value", b"X: a\x7fb\r\n\r\n"),
+    get("Connection nominates Host", b"Connection: Host\r\n\r\n"),
+    get("Connection nominates X-Forwarded-For", b"Connection: close, X-Forwarded-For\r\n\r\n"),
+    get("Connection nominates X_Forwarded_For", b"Connection: X_Forwarded_For\r\n\r\n"),
+    get("Connection nominates Cookie", b"Cookie: a=b\r\nConnection: cookie\r\n\r\n"),
+    post("Connection nominates CL", b"Content-Length: 5\r\nConnection: Content-Length\r\n\r\nhello"),
+    get("Connection option that is no token", b"Connection: a b\r\n\r\n"),
+    bad("a TLS ClientHello", b"\x16\x03\x01\x00\x05\x01\x00\x00\x01\x03\r\n\r\n"),
+];
+
+/// Well formed, but not for us: RFC 9110 §9.3.6, §10.1.1, RFC 9112 §6.1.
+const NOT_DONE: &[Case] = &[
+    case("CONNECT", 501, "not_implemented", b"CONNECT a.test:443 HTTP/1.1\r\nHost: a.test:443\r\n\r\n"),
+    case(
+        "a transfer coding we do not know",
+        501,
+        "not_implemented",
+        b"POST / HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+    ),
+    case(
+        "an expectation nobody knows",
+        417,
+        "expectation_failed",
+        b"POST / HTTP/1.1\r\nHost: a.test\r\nExpect: 200-ok\r\nContent-Length: 5\r\n\r\nhello",
+    ),
+];
+
+#[test]
+fn doubtful_framing() {
+    refused(FRAMING);
+}
+
+#[test]
+fn doubtful_syntax() {
+    refused(SYNTAX);
+}
+
+#[test]
+fn what_a_front_does_not_do() {
+    refused(NOT_DONE);
+}
+
+/// A chunked body that goes wrong behind a head that is right (RFC 9112 §7.1). `b"…"` is what follows the head.
+const CHUNKS: &[(&str, &[u8])] = &[
+    ("size missing", b"\r\nhello\r\n0\r\n\r\n"),
+    ("size no number", b"x\r\nhello\r\n0\r\n\r\n"),
+    ("size with 0x", b"0x5\r\nhello\r\n0\r\n\r\n"),
+    ("size with plus", b"+5\r\nhello\r\n0\r\n\r\n"),
+    ("size with minus", b"-5\r\nhello\r\n0\r\n\r\n"),
+    ("size with a blank before", b" 5\r\nhello\r\n0\r\n\r\n"),
+    ("size with an underscore", b"1_0\r\nhellohellohelloh\r\n0\r\n\r\n"),
+    ("size over 64 bits", b"10000000000000005\r\nhello\r\n0\r\n\r\n"),
+    ("size over 64 bits by zeros and a digit", b"F0000000000000005\r\nhello\r\n0\r\n\r\n"),
+    ("size ends in a bare LF", b"5\nhello\r\n0\r\n\r\n"),
+    ("size ends in a bare CR", b"5\rhello\r\n0\r\n\r\n"),
+    ("size ends in CR CR LF", b"5\r\r\nhello\r\n0\r\n\r\n"),
+    ("size and a NUL", b"5\x00\r\nhello\r\n0\r\n\r\n"),
+    ("size and a word", b"5 x\r\nhello\r\n0\r\n\r\n"),
+    ("extension ends in a bare LF", b"5;a=b\nhello\r\n0\r\n\r\n"),
+    ("extension holds a bare CR", b"5;a\rb\r\nhello\r\n0\r\n\r\n"),
+    ("extension holds a NUL", b"5;a\x00b\r\nhello\r\n0\r\n\r\n"),
+    ("data longer than its size", b"5\r\nhelloX\r\n0\r\n\r\n"),
+    ("data shorter than its size", b"5\r\nhell\r\n0\r\n\r\n"),
+    ("data ends in a bare LF", b"5\r\nhello\n0\r\n\r\n"),
+    ("data ends in nothing", b"5\r\nhello0\r\n\r\n"),
+    ("last size ends in a bare LF", b"5\r\nhello\r\n0\n\r\n"),
+    ("last chunk ends in a bare LF", b"5\r\nhello\r\n0\r\n\n"),
+    ("trailer without colon", b"5\r\nhello\r\n0\r\nX\r\n\r\n"),
+    ("trailer with a blank before its colon", b"5\r\nhello\r\n0\r\nX : y\r\n\r\n"),
+    ("trailer folded", b"5\r\nhello\r\n0\r\nX: y\r\n z\r\n\r\n"),
+    ("trailer with a bare LF", b"5\r\nhello\r\n0\r\nX: y\n\r\n"),
+    ("trailer that frames by length", b"5\r\nhello\r\n0\r\nContent-Length: 3\r\n\r\n"),
+    ("trailer that frames by chunks", b"5\r\nhello\r\n0\r\nTransfer-Encoding: chunked\r\n\r\n"),
+    ("trailer that routes", b"5\r\nhello\r\n0\r\nHost: b.test\r\n\r\n"),
+    ("trailer that tells who asks", b"5\r\nhello\r\n0\r\nX-Forwarded-For: 1.2.3.4\r\n\r\n"),
+    ("trailer that tells it with underscores", b"5\r\nhello\r\n0\r\nX_Forwarded_For: 1.2.3.4\r\n\r\n"),
+    ("trailer that authenticates", b"5\r\nhello\r\n0\r\nAuthorization: x\r\n\r\n"),
+    ("trailer with a NUL", b"5\r\nhello\r\n0\r\nX: \x00\r\n\r\n"),
+];
+
+/// What looks odd and is allowed: the tables above refuse nothing because they refuse everything.
+const ALLOWED: &[(&str, &[u8])] = &[
+    ("an empty line before", b"\r\nGET / HTTP/1.1\r\nHost: a.test\r\n\r\n"),
+    ("TE in capitals", b"POST / HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: CHUNKED\r\n\r\n0\r\n\r\n"),
+    ("no blank behind the colon", b"GET / HTTP/1.1\r\nHost:a.test\r\n\r\n"),
+    ("blanks around a value", b"GET / HTTP/1.1\r\nHost: \t a.test \t \r\n\r\n"),
+    ("an empty value", b"GET / HTTP/1.1\r\nHost: a.test\r\nX:\r\n\r\n"),
+    ("a tab in a value", b"GET / HTTP/1.1\r\nHost: a.test\r\nX: a\tb\r\n\r\n"),
+    ("a byte over 127 in a value", b"GET / HTTP/1.1\r\nHost: a.test\r\nX: \xc3\xa4\xff\r\n\r\n"),
+    (
+        "every character of a token in a name",
+        b"GET / HTTP/1.1\r\nHost: a.test\r\n!#$%&'*+-.^_`|~09azAZ: y\r\n\r\n",
+    ),
+    ("a method nobody knows", b"BREW / HTTP/1.1\r\nHost: a.test\r\n\r\n"),
+    ("a body on GET", b"GET / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 5\r\n\r\nhello"),
+    ("an empty body on GET", b"GET / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 0\r\n\r\n"),
+    ("a query with odd characters", b"GET /?a[]=\"{|}^`\\ HTTP/1.1\r\nHost: a.test\r\n\r\n"),
+    ("two slashes", b"GET //x//y HTTP/1.1\r\nHost: a.test\r\n\r\n"),
+    ("dots and percents", b"GET /a/../%2e%2e/%00 HTTP/1.1\r\nHost: a.test\r\n\r\n"),
+    ("Host in capitals, with dot and port", b"GET / HTTP/1.1\r\nHost: A.TEST.:8080\r\n\r\n"),
+    ("Host with an empty port", b"GET / HTTP/1.1\r\nHost: a.test:\r\n\r\n"),
+    ("absolute-form", b"GET http://a.test/x HTTP/1.1\r\nHost: a.test\r\n\r\n"),
+    ("absolute-form without a path", b"GET http://a.test HTTP/1.1\r\nHost: a.test\r\n\r\n"),
+    ("asterisk-form of OPTIONS", b"OPTIONS * HTTP/1.1\r\nHost: a.test\r\n\r\n"),
+    ("HTTP/1.0 with a Host", b"GET / HTTP/1.0\r\nHost: a.test\r\n\r\n"),
+    (
+        "a chunk extension",
+        b"POST / HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\n\r\n\
+        5;a=b;c=\"d\"\r\nhello\r\n0;e\r\n\r\n",
+    ),
+    (
+        "zeros before a chunk size",
+        b"POST / HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\n\r\n\
+        0005\r\nhello\r\n000\r\n\r\n",
+    ),
+];
+
+#[test]
+fn odd_but_allowed() {
+    let origin = Origin::saying("here");
+    let edge = Edge::with(&[("alice", &account("\"a.test\"", &origin.address()))]);
+    for (what, bytes) in ALLOWED {
+        for (how, raw) in each_way(&edge, bytes) {
+            let mut raw = raw;
+            let response = raw.response();
+            assert_eq!((response.status(), response.text()), (200, "here"), "{what}, {how}");
+        }
+    }
+    assert_eq!(origin.requests().len(), ALLOWED.len() * 3);
+}
+
+#[test]
+fn broken_chunks() {
+    let recorder = Recorder::new();
+    let edge = Edge::with(&[("alice", &account("\"a.test\"", &recorder.address()))]);
+    for (what, chunks) in CHUNKS {
+        let head = b"POST / HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\n\r\n";
+        let bytes = [&head[..], chunks].concat();
+        for (how, mut raw) in each_way(&edge, &bytes) {
+            let response = raw.response();
+            assert_eq!((response.status(), response.word()), (400, "bad_request"), "{what}, {how}");
+            assert!(response.says_close(), "{what}, {how}");
+            raw.expect_close();
+            // What was good may have been forwarded; what was bad must not look complete.
+            if let Some(mut upstream) = recorder.try_accept() {
+                let request = upstream.try_request();
+                assert!(request.is_err(), "{what}, {how}: the upstream saw a whole request: {request:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn heads_too_large() {
+    let long = "x".repeat(40 * 1024);
+    let many = "X: y\r\n".repeat(1000);
+    let url = format!("GET /{long} HTTP/1.1\r\nHost: a.test\r\n\r\n");
+    let endless_url = format!("GET /{long}{long}");
+    let endless_method = long.clone();
+    let value = format!("GET / HTTP/1.1\r\nHost: a.test\r\nX: {long}\r\n\r\n");
+    let endless_value = format!("GET / HTTP/1.1\r\nHost: a.test\r\nX: {long}");
+    let endless_name = format!("GET / HTTP/1.1\r\nHost: a.test\r\n{long}");
+    let count = format!("GET / HTTP/1.1\r\nHost: a.test\r\n{many}\r\n");
+    let sum = format!(
+        "GET / HTTP/1.1\r\nHost: a.test\r\n{}\r\n",
+        format!("X: {}\r\n", "y".repeat(1000)).repeat(40)
+    );
+    let table = [
+        ("a long target", 414, "url_too_long", &url),
+        ("a target without end", 414, "url_too_long", &endless_url),
+        ("a method without end", 400, "bad_request", &endless_method),
+        ("a long value", 431, "header_too_large", &value),
+        ("a value without end", 431, "header_too_large", &endless_value),
+        ("a name without end", 431, "header_too_large", &endless_name),
+        ("many fields", 431, "header_too_large", &count),
+        ("large in sum", 431, "header_too_large", &sum),
+    ];
+    let recorder = Recorder::new();
+    let edge = Edge::with(&[("alice", &account("\"a.test\"", &recorder.address()))]);
+    for (what, status, word, request) in table {
+        for mut raw in [edge.connect(), edge.connect_tls("a.test")] {
+            raw.send_in_pieces(request.as_bytes(), 1000);
+            expect_refusal(&mut raw, what, status, word);
+        }
+    }
+    recorder.expect_nothing();
+}
+
+#[test]
+fn bounds_are_the_settings() {
+    let origin = Origin::saying("here");
+    let edge = Files::new()
+        .set("limits", "header_bytes", "\"4K\"")
+        .set("limits", "header_count", "16")
+        .set("limits", "url_bytes", "\"1K\"")
+        .document("alice", &account("\"a.test\"", &origin.address()))
+        .start();
+    // The bound itself passes, one more does not.
+    let url = |bytes: usize| format!("GET /{} HTTP/1.1\r\nHost: a.test\r\n\r\n", "x".repeat(bytes - 1));
+    let count =
+        |fields: usize| format!("GET / HTTP/1.1\r\nHost: a.test\r\n{}\r\n", "X: y\r\n".repeat(fields - 1));
+    let bytes = |whole: usize| {
+        let rest = "GET / HTTP/1.1\r\nHost: a.test\r\nX: \r\n\r\n".len();
+        format!("GET / HTTP/1.1\r\nHost: a.test\r\nX: {}\r\n\r\n", "y".repeat(whole - rest))
+    };
+    for request in [url(1024), count(16), bytes(4096)] {
+        assert_eq!(edge.connect().send(request).response().status(), 200);
+    }
+    for (request, status, word) in [
+        (url(1025), 414, "url_too_long"),
+        (count(17), 431, "header_too_large"),
+        (bytes(4097), 431, "header_too_large"),
+    ] {
+        let mut raw = edge.connect();
+        raw.send(request);
+        expect_refusal(&mut raw, "one more than the bound", status, word);
+    }
+}
+
+#[test]
+fn bodies_too_large() {
+    let recorder = Recorder::new();
+    let document = format!("[limits]\nbody_bytes = \"1K\"\n{}", account("\"a.test\"", &recorder.address()));
+    let edge = Edge::with(&[("alice", &document)]);
+
+    // Announced: nothing is asked of the upstream.
+    let mut raw = edge.connect();
+    raw.send("POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 1025\r\n\r\n");
+    expect_refusal(&mut raw, "announced", 413, "body_too_large");
+    recorder.expect_nothing();
+
+    // With an expectation: the body is never asked for.
+    let mut raw = edge.connect();
+    raw.send("POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 1025\r\nExpect: 100-continue\r\n\r\n");
+    expect_refusal(&mut raw, "announced with an expectation", 413, "body_too_large");
+    recorder.expect_nothing();
+
+    // In chunks: seen when the bound is passed, and the upstream sees no whole request.
+    let mut raw = edge.connect();
+    raw.send("POST / HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\n\r\n");
+    raw.send(format!("400\r\n{}\r\n", "x".repeat(1024)));
+    let mut upstream = recorder.accept();
+    upstream.head();
+    raw.send("1\r\nx\r\n0\r\n\r\n");
+    expect_refusal(&mut raw, "in chunks", 413, "body_too_large");
+    let (body, _) = upstream.read_to_end();
+    assert!(!body.ends_with(b"0\r\n\r\n"), "the upstream saw a whole request");
+}
+
+/// After an answer of our own the rest of a body is either skipped or never read: no byte of it is ever taken for
+/// a request (Pingora's undrained bodies).
+#[test]
+fn a_body_is_never_the_next_request() {
+    let recorder = Recorder::new();
+    let edge = Edge::with(&[("alice", &account("\"a.test\"", &recorder.address()))]);
+    let smuggled = "GET /smuggled HTTP/1.1\r\nHost: a.test\r\n\r\n";
+    for head in [
+        format!("POST / HTTP/1.1\r\nHost: nobody.test\r\nContent-Length: {}\r\n\r\n", smuggled.len()),
+        format!(
+            "POST / HTTP/1.1\r\nHost: nobody.test\r\nContent-Length: {}\r\n\r\n",
+            smuggled.len() + (1 << 30)
+        ),
+        "POST / HTTP/1.1\r\nHost: nobody.test\r\nTransfer-Encoding: chunked\r\n\r\n".to_owned(),
+    ] {
+        let mut raw = edge.connect();
+        raw.send(&head);
+        let response = raw.response();
+        assert_eq!((response.status(), response.word()), (404, "unknown_host"));
+        // It may be too late to send: then the connection was closed, which is as good.
+        let _ = raw.try_send(smuggled);
+        if response.says_close() {
+            raw.expect_close();
+        } else {
+            // Kept: then the body was skipped, and what follows it is the next request.
+            raw.send("GET / HTTP/1.1\r\nHost: nobody.test\r\n\r\n");
+            assert_eq!(raw.response().word(), "unknown_host");
+        }
+        recorder.expect_nothing();
+    }
+}
+
+#[test]
+fn a_head_must_come_in_time() {
+    let recorder = Recorder::new();
+    let edge = Files::new()
+        .set("timeouts", "header", "\"300ms\"")
+        .document("alice", &account("\"a.test\"", &recorder.address()))
+        .start();
+    for part in [
+        "GET",
+        "GET / HTTP/1.1\r\n",
+        "GET / HTTP/1.1\r\nHost: a.test\r\nX: y",
+        "GET / HTTP/1.1\r\nHost: a.test\r\n\r",
+    ] {
+        for mut raw in [edge.connect(), edge.connect_tls("a.test")] {
+            raw.send(part);
+            expect_refusal(&mut raw, part, 408, "header_timeout");
+        }
+    }
+    // A drip does not restart the deadline: it counts from the first byte.
+    let mut raw = edge.connect();
+    let (response, took) = wait::timed(|| {
+        while raw.is_quiet_for(Duration::from_millis(50)) {
+            if raw.try_send("X").is_err() {
+                break;
+            }
+        }
+        raw.response()
+    });
+    assert_eq!((response.status(), response.word()), (408, "header_timeout"));
+    assert!(took < Duration::from_secs(3), "{took:?}");
+    recorder.expect_nothing();
+}
+
+/// A connection on which nothing was ever sent is closed without an answer: nobody asked.
+#[test]
+fn silence_is_closed_without_an_answer() {
+    let edge = Files::new()
+        .set("timeouts", "header", "\"300ms\"")
+        .set("timeouts", "idle", "\"1s\"")
+        .set("timeouts", "handshake", "\"300ms\"")
+        .start();
+    edge.connect().expect_fin();
+    edge.connect_tls("a.test").expect_fin();
+    // A handshake that never begins, and one that never ends.
+    Raw::clear(edge.tls_address()).expect_close();
+    Raw::clear(edge.tls_address()).send(b"\x16\x03\x01\x02\x00\x01").read_to_end();
+}
+
+#[test]
+fn a_body_must_come_in_time() {
+    let recorder = Recorder::new();
+    let edge = Files::new()
+        .set("timeouts", "body_idle", "\"1s\"")
+        .document("alice", &account("\"a.test\"", &recorder.address()))
+        .start();
+    let mut raw = edge.connect();
+    raw.send("POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 10\r\n\r\nhello");
+    let mut upstream = recorder.accept();
+    upstream.head();
+    expect_refusal(&mut raw, "a body that stalls", 408, "body_timeout");
+    let (body, _) = upstream.read_to_end();
+    assert_eq!(body, b"hello");
+}
+
+/// Refusals that leave no doubt about where the next request begins keep the connection.
+#[test]
+fn a_clear_refusal_keeps_the_connection() {
+    let origin = Origin::saying("here");
+    let edge = Edge::with(&[("alice", &account("\"a.test/app\"", &origin.address()))]);
+    let mut raw = edge.connect();
+    for (host, path, word) in [("b.test", "/", "unknown_host"), ("a.test", "/other", "unknown_path")] {
+        raw.send(format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n"));
+        let response = raw.response();
+        assert_eq!((response.status(), response.word()), (404, word));
+        assert_eq!(response.error_type(), "destination_not_found");
+        assert!(!response.says_close());
+    }
+    raw.send("GET /app HTTP/1.1\r\nHost: a.test\r\n\r\n");
+    assert_eq!(raw.response().text(), "here");
+}
+
+/// Sends each case whole, byte by byte, and over TLS.
+fn refused(cases: &[Case]) {
+    let recorder = Recorder::new();
+    let edge = Edge::with(&[("alice", &account("\"a.test\", \"b.test\"", &recorder.address()))]);
+    for Case { what, start, rest, status, word } in cases {
+        for (how, mut raw) in each_way(&edge, &[*start, *rest].concat()) {
+            // HTTP/0.9 and the like end without an empty line: the end of the stream says that no more comes.
+            raw.finish();
+            expect_refusal(&mut raw, &format!("{what}, {how}"), *status, word);
+            recorder.expect_nothing();
+        }
+    }
+}
+
+/// The connections on which `bytes` were sent in each way that must make no difference.
+fn each_way(edge: &Edge, bytes: &[u8]) -> [(&'static str, Raw); 3] {
+    let (mut whole, mut pieces, mut tls) = (edge.connect(), edge.connect(), edge.connect_tls("a.test"));
+    whole.send(bytes);
+    pieces.send_in_pieces(bytes, 1);
+    tls.send(bytes);
+    [("whole", whole), ("in pieces", pieces), ("over TLS", tls)]
+}
+
+#[track_caller]
+fn expect_refusal(raw: &mut Raw, what: &str, status: u16, word: &str) {
+    let response = raw.try_response().unwrap_or_else(|cut| panic!("{what}: no whole answer: {cut:?}"));
+    assert_eq!((response.status(), response.word()), (status, word), "{what}");
+    assert_eq!(response.error_type(), "http_request_error", "{what}");
+    assert!(response.says_close(), "{what}: {response:?}");
+    let (rest, end) = raw.read_to_end();
+    assert!(rest.is_empty(), "{what}: more behind the answer: {}", rest.escape_ascii());
+    assert_ne!(end, End::Truncated, "{what}");
+}

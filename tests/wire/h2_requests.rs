@@ -1,0 +1,231 @@
+//! HTTP/2 requests that would become other requests in HTTP/1.1: each is refused, nothing of it reaches an upstream,
+//! and the connection goes on (RFC 9113 §8).
+
+use crate::support::h2::*;
+use crate::support::{Edge, Origin, Recorder, account};
+
+type Field = (&'static [u8], &'static [u8]);
+
+/// What the four pseudo-fields usually are.
+const METHOD: Field = (b":method", b"GET");
+const SCHEME: Field = (b":scheme", b"https");
+const AUTHORITY: Field = (b":authority", b"a.test");
+const PATH: Field = (b":path", b"/");
+
+/// Refused as malformed: by RST_STREAM of PROTOCOL_ERROR or by 400.
+const MALFORMED: &[(&str, &[Field])] = &[
+    ("no :method", &[SCHEME, AUTHORITY, PATH]),
+    ("no :scheme", &[METHOD, AUTHORITY, PATH]),
+    ("no :path", &[METHOD, SCHEME, AUTHORITY]),
+    ("no host at all", &[METHOD, SCHEME, PATH]),
+    ("nothing", &[]),
+    (":method twice", &[METHOD, METHOD, SCHEME, AUTHORITY, PATH]),
+    (":scheme twice", &[METHOD, SCHEME, SCHEME, AUTHORITY, PATH]),
+    (":authority twice", &[METHOD, SCHEME, AUTHORITY, AUTHORITY, PATH]),
+    (":path twice", &[METHOD, SCHEME, AUTHORITY, PATH, (b":path", b"/2")]),
+    (":path late", &[METHOD, SCHEME, AUTHORITY, (b"x", b"y"), PATH]),
+    (":authority late", &[METHOD, SCHEME, PATH, (b"x", b"y"), AUTHORITY]),
+    (":status", &[METHOD, SCHEME, AUTHORITY, PATH, (b":status", b"200")]),
+    (":protocol without CONNECT", &[METHOD, SCHEME, AUTHORITY, PATH, (b":protocol", b"websocket")]),
+    ("an unknown pseudo-field", &[METHOD, SCHEME, AUTHORITY, PATH, (b":x", b"y")]),
+    ("an empty :method", &[(b":method", b""), SCHEME, AUTHORITY, PATH]),
+    ("a blank in :method", &[(b":method", b"GET /x HTTP/1.1\r\nX:"), SCHEME, AUTHORITY, PATH]),
+    ("an empty :path", &[METHOD, SCHEME, AUTHORITY, (b":path", b"")]),
+    (":path without slash", &[METHOD, SCHEME, AUTHORITY, (b":path", b"x")]),
+    (":path of an asterisk with GET", &[METHOD, SCHEME, AUTHORITY, (b":path", b"*")]),
+    (":path absolute", &[METHOD, SCHEME, AUTHORITY, (b":path", b"https://b.test/")]),
+    (":path with a blank", &[METHOD, SCHEME, AUTHORITY, (b":path", b"/a b")]),
+    (
+        ":path with a request behind it",
+        &[METHOD, SCHEME, AUTHORITY, (b":path", b"/ HTTP/1.1\r\nX: y\r\n\r\nGET /")],
+    ),
+    (":path with CR", &[METHOD, SCHEME, AUTHORITY, (b":path", b"/a\rb")]),
+    (":path with LF", &[METHOD, SCHEME, AUTHORITY, (b":path", b"/a\nb")]),
+    (":path with NUL", &[METHOD, SCHEME, AUTHORITY, (b":path", b"/a\0b")]),
+    (":path with a fragment", &[METHOD, SCHEME, AUTHORITY, (b":path", b"/a#b")]),
+    (":path with a byte over 127", &[METHOD, SCHEME, AUTHORITY, (b":path", b"/\xc3\xa4")]),
+    (":scheme with a break", &[METHOD, (b":scheme", b"http\r\nX: y"), AUTHORITY, PATH]),
+    (":scheme of something else", &[METHOD, (b":scheme", b"ftp"), AUTHORITY, PATH]),
+    (":authority empty", &[METHOD, SCHEME, (b":authority", b""), PATH]),
+    (":authority with userinfo", &[METHOD, SCHEME, (b":authority", b"user@a.test"), PATH]),
+    (":authority with a path", &[METHOD, SCHEME, (b":authority", b"a.test/x"), PATH]),
+    (":authority with a break", &[METHOD, SCHEME, (b":authority", b"a.test\r\nX: y"), PATH]),
+    (":authority list", &[METHOD, SCHEME, (b":authority", b"a.test,b.test"), PATH]),
+    (":authority with a percent", &[METHOD, SCHEME, (b":authority", b"%61.test"), PATH]),
+    ("Host that differs", &[METHOD, SCHEME, AUTHORITY, PATH, (b"host", b"b.test")]),
+    ("Host twice", &[METHOD, SCHEME, PATH, (b"host", b"a.test"), (b"host", b"a.test")]),
+    ("a name in capitals", &[METHOD, SCHEME, AUTHORITY, PATH, (b"X", b"y")]),
+    ("an empty name", &[METHOD, SCHEME, AUTHORITY, PATH, (b"", b"y")]),
+    ("a name with a colon", &[METHOD, SCHEME, AUTHORITY, PATH, (b"x:", b"y")]),
+    ("a name with a blank", &[METHOD, SCHEME, AUTHORITY, PATH, (b"x y", b"z")]),
+    ("a name with a break", &[METHOD, SCHEME, AUTHORITY, PATH, (b"x\r\ny", b"z")]),
+    ("a name with NUL", &[METHOD, SCHEME, AUTHORITY, PATH, (b"x\0", b"y")]),
+    ("a name with a byte over 127", &[METHOD, SCHEME, AUTHORITY, PATH, (b"\xc3\xa4", b"y")]),
+    ("a value with CR", &[METHOD, SCHEME, AUTHORITY, PATH, (b"x", b"a\rb")]),
+    ("a value with LF", &[METHOD, SCHEME, AUTHORITY, PATH, (b"x", b"a\nb")]),
+    (
+        "a value with a request behind it",
+        &[METHOD, SCHEME, AUTHORITY, PATH, (b"x", b"y\r\n\r\nGET /smuggled HTTP/1.1\r\n")],
+    ),
+    ("a value with NUL", &[METHOD, SCHEME, AUTHORITY, PATH, (b"x", b"a\0b")]),
+    ("Connection", &[METHOD, SCHEME, AUTHORITY, PATH, (b"connection", b"close")]),
+    (
+        "Connection: upgrade",
+        &[METHOD, SCHEME, AUTHORITY, PATH, (b"connection", b"upgrade"), (b"upgrade", b"websocket")],
+    ),
+    ("Keep-Alive", &[METHOD, SCHEME, AUTHORITY, PATH, (b"keep-alive", b"timeout=5")]),
+    ("Proxy-Connection", &[METHOD, SCHEME, AUTHORITY, PATH, (b"proxy-connection", b"close")]),
+    ("Transfer-Encoding", &[METHOD, SCHEME, AUTHORITY, PATH, (b"transfer-encoding", b"chunked")]),
+    ("Upgrade", &[METHOD, SCHEME, AUTHORITY, PATH, (b"upgrade", b"websocket")]),
+    ("TE of something else", &[METHOD, SCHEME, AUTHORITY, PATH, (b"te", b"gzip")]),
+    (
+        "Content-Length twice",
+        &[METHOD, SCHEME, AUTHORITY, PATH, (b"content-length", b"0"), (b"content-length", b"1")],
+    ),
+    ("Content-Length no number", &[METHOD, SCHEME, AUTHORITY, PATH, (b"content-length", b"+0")]),
+    ("Content-Length without DATA", &[METHOD, SCHEME, AUTHORITY, PATH, (b"content-length", b"5")]),
+];
+
+#[test]
+fn malformed_requests() {
+    let recorder = Recorder::new();
+    let edge = Edge::with(&[("alice", &account("\"a.test\", \"b.test\"", &recorder.address()))]);
+    for (what, fields) in MALFORMED {
+        let mut h2 = H2::connect(&edge, "a.test");
+        h2.headers(1, fields, true);
+        match h2.outcome(1) {
+            Outcome::Reset(PROTOCOL_ERROR, _) => {}
+            Outcome::Answered(response) => {
+                assert_eq!((response.status(), response.word()), (400, "bad_request"), "{what}");
+            }
+            other => panic!("{what}: {other:?}"),
+        }
+        recorder.expect_nothing();
+        // The others on the connection are not to blame.
+        h2.get(3, "nobody.test", "/");
+        let response = h2.response(3);
+        assert!([404, 421].contains(&response.status()), "{what}: {response:?}");
+    }
+}
+
+/// DATA that is not as long as it was said to be: the upstream sees no whole request.
+#[test]
+fn content_length_and_data_must_agree() {
+    let recorder = Recorder::new();
+    let edge = Edge::with(&[("alice", &account("\"a.test\"", &recorder.address()))]);
+    for (length, data) in [("5", "hell"), ("5", "hello!"), ("0", "x"), ("5", "")] {
+        let mut h2 = H2::connect(&edge, "a.test");
+        h2.request(1, "POST", "a.test", "/", &[("content-length", length)], false);
+        h2.data(1, data, true);
+        match h2.outcome(1) {
+            Outcome::Reset(PROTOCOL_ERROR, _) => {}
+            Outcome::Answered(response) => assert_eq!(response.status(), 400, "{length} {data}"),
+            other => panic!("{length} {data}: {other:?}"),
+        }
+        if let Some(mut upstream) = recorder.try_accept() {
+            let request = upstream.try_request();
+            assert!(request.is_err(), "{length} {data}: the upstream saw {request:?}");
+        }
+    }
+}
+
+#[test]
+fn trailers_that_are_none() {
+    const BAD: &[(&str, &[Field])] = &[
+        ("a pseudo-field", &[(b":path", b"/")]),
+        ("Host", &[(b"host", b"b.test")]),
+        ("Content-Length", &[(b"content-length", b"5")]),
+        ("Transfer-Encoding", &[(b"transfer-encoding", b"chunked")]),
+        ("Connection", &[(b"connection", b"close")]),
+        ("X-Forwarded-For", &[(b"x-forwarded-for", b"6.6.6.6")]),
+        ("X_Forwarded_For", &[(b"x_forwarded_for", b"6.6.6.6")]),
+        ("a break", &[(b"x", b"y\r\nz")]),
+        ("a name in capitals", &[(b"X", b"y")]),
+    ];
+    let recorder = Recorder::new();
+    let edge = Edge::with(&[("alice", &account("\"a.test\"", &recorder.address()))]);
+    for (what, trailers) in BAD {
+        let mut h2 = H2::connect(&edge, "a.test");
+        h2.request(1, "POST", "a.test", "/", &[], false);
+        h2.data(1, "hello", false);
+        let mut upstream = recorder.accept();
+        upstream.head();
+        h2.headers(1, trailers, true);
+        let outcome = h2.outcome(1);
+        let refused = match &outcome {
+            Outcome::Answered(response) => response.status() == 400,
+            Outcome::Reset(code, _) | Outcome::Gone(Some(code)) => *code == PROTOCOL_ERROR,
+            Outcome::Gone(None) => false,
+        };
+        assert!(refused, "{what}: {outcome:?}");
+        let (rest, _) = upstream.read_to_end();
+        assert!(!rest.ends_with(b"0\r\n\r\n") && !rest.windows(5).any(|w| w == b"6.6.6"), "{what}");
+    }
+    // HEADERS in the middle of a body that do not end the stream (RFC 9113 §8.1).
+    let mut h2 = H2::connect(&edge, "a.test");
+    h2.request(1, "POST", "a.test", "/", &[], false);
+    h2.headers(1, &[(b"x", b"y")], false);
+    assert!(h2.outcome(1).is_error(PROTOCOL_ERROR));
+}
+
+/// What looks odd and is allowed.
+#[test]
+fn odd_but_allowed() {
+    const TABLE: &[(&str, &[Field])] = &[
+        ("Host in place of :authority", &[METHOD, SCHEME, PATH, (b"host", b"a.test")]),
+        ("Host that agrees", &[METHOD, SCHEME, AUTHORITY, PATH, (b"host", b"a.test")]),
+        (":authority in capitals", &[METHOD, SCHEME, (b":authority", b"A.TEST"), PATH]),
+        (":authority with dot and port", &[METHOD, SCHEME, (b":authority", b"a.test.:8443"), PATH]),
+        ("pseudo-fields in another order", &[PATH, AUTHORITY, METHOD, SCHEME]),
+        ("TE: trailers", &[METHOD, SCHEME, AUTHORITY, PATH, (b"te", b"trailers")]),
+        ("Content-Length of nothing", &[METHOD, SCHEME, AUTHORITY, PATH, (b"content-length", b"0")]),
+        ("a method nobody knows", &[(b":method", b"BREW"), SCHEME, AUTHORITY, PATH]),
+        ("an empty value", &[METHOD, SCHEME, AUTHORITY, PATH, (b"x", b"")]),
+        ("a byte over 127 in a value", &[METHOD, SCHEME, AUTHORITY, PATH, (b"x", b"\xc3\xa4")]),
+        ("an asterisk for OPTIONS", &[(b":method", b"OPTIONS"), SCHEME, AUTHORITY, (b":path", b"*")]),
+    ];
+    let origin = Origin::saying("here");
+    let edge = Edge::with(&[("alice", &account("\"a.test\"", &origin.address()))]);
+    let mut h2 = H2::connect(&edge, "a.test");
+    for (n, (what, fields)) in TABLE.iter().enumerate() {
+        let stream = 1 + 2 * n as u32;
+        h2.headers(stream, fields, true);
+        let response = h2.response(stream);
+        assert_eq!((response.status(), response.text()), (200, "here"), "{what}");
+    }
+}
+
+#[test]
+fn bounds_are_the_settings() {
+    let origin = Origin::saying("here");
+    let edge = crate::support::edge::Files::new()
+        .set("limits", "header_bytes", "\"4K\"")
+        .set("limits", "header_count", "20")
+        .set("limits", "url_bytes", "\"1K\"")
+        .document(
+            "alice",
+            &format!("[limits]\nbody_bytes = \"1K\"\n{}", account("\"a.test\"", &origin.address())),
+        )
+        .start();
+    let mut h2 = H2::connect(&edge, "a.test");
+    let long = "x".repeat(5000);
+    h2.request(1, "GET", "a.test", "/", &[("x", &long)], true);
+    let url = format!("/{}", "x".repeat(1024));
+    h2.get(3, "a.test", &url);
+    h2.request(5, "GET", "a.test", "/", &[("x", "y"); 21], true);
+    h2.request(7, "POST", "a.test", "/", &[("content-length", "1025")], false);
+    for (stream, status, word) in [
+        (1, 431, "header_too_large"),
+        (3, 414, "url_too_long"),
+        (5, 431, "header_too_large"),
+        (7, 413, "body_too_large"),
+    ] {
+        let response = match h2.outcome(stream) {
+            Outcome::Answered(response) | Outcome::Reset(NO_ERROR, response) => response,
+            other => panic!("{stream}: {other:?}"),
+        };
+        assert_eq!((response.status(), response.word()), (status, word));
+    }
+    h2.get(9, "a.test", &url[..1024]);
+    assert_eq!(h2.response(9).text(), "here");
+}

@@ -1,0 +1,22 @@
+//! Parvis on the wire: the real binary, exact bytes on both sides of it.
+//!
+//! One module a subject; the tables of refusals follow the order of the case classes a front end is judged by.
+
+mod support;
+
+mod h1_refusals;
+mod h1_forwarding;
+mod h1_bodies;
+mod tunnels;
+mod hostile_upstream;
+mod h2_state;
+mod h2_requests;
+mod h2_forwarding;
+mod tls;
+mod accounts;
+mod peers;
+mod change;
+mod restarts;
+mod records;
+mod commands;
+mod real_programs;

@@ -1,0 +1,178 @@
+//! What operators and customers can read afterwards: access logs, metrics.
+
+use crate::support::edge::Files;
+use crate::support::h2::H2;
+use crate::support::{Edge, Message, Origin, Raw, Recorder, account, wait};
+
+#[test]
+fn the_access_log_has_apaches_columns() {
+    let origin = Origin::saying("here");
+    let document = account("\"a.test\"", &origin.address());
+    let edge = Edge::with(&[
+        ("alice", &format!("{document}log_format = \"standard\"\n")),
+        ("bob", &account("\"b.test\"", &origin.address())),
+    ]);
+    let mut raw = edge.connect();
+    let fields = "Referer: http://r.test/\r\nUser-Agent: T/1 \"quoted\"\r\n";
+    raw.send(format!("GET /p?q=1 HTTP/1.1\r\nHost: A.test:80\r\n{fields}\r\n")).response();
+    raw.send(format!("GET /p?q=1 HTTP/1.1\r\nHost: b.test\r\n{fields}\r\n")).response();
+    let mut h2 = H2::connect(&edge, "b.test");
+    h2.get(1, "b.test", "/h2");
+    h2.response(1);
+
+    let line = one_line(&edge, "alice", "/p");
+    let (before, rest) = line.split_once(" [").expect("a date");
+    let (date, rest) = rest.split_once("] ").expect("a date");
+    assert_eq!(before, "a.test 127.0.0.1 - -");
+    assert!(date.len() == "22/Nov/2026:16:37:25 +0000".len() && date.as_bytes()[11] == b':', "{date}");
+    assert_eq!(rest, "\"GET /p?q=1 HTTP/1.1\" 200 4 \"http://r.test/\" \"T/1 \\\"quoted\\\"\"");
+
+    // The advanced format, the default, adds how it came and how long it took.
+    let line = one_line(&edge, "bob", "/p");
+    let (start, duration) = line.rsplit_once(' ').expect("columns");
+    assert!(start.ends_with(" http"), "{line}");
+    assert!(duration.split_once('.').is_some_and(|(_, micros)| micros.len() == 6), "{line}");
+    let line = one_line(&edge, "bob", "/h2");
+    assert!(line.contains("\"GET /h2 HTTP/2.0\" 200 4") && line.contains(" https "), "{line}");
+}
+
+/// A visitor cannot write a line of their own into anyone's log.
+#[test]
+fn a_log_line_is_one_line() {
+    let origin = Origin::saying("here");
+    let edge = Edge::with(&[("alice", &account("\"a.test\"", &origin.address()))]);
+    let mut raw = edge.connect();
+    let request = b"GET /\"\\x?%0a HTTP/1.1\r\nHost: a.test\r\nUser-Agent: \xff\x80\"\\\tforged\r\n\r\n";
+    raw.send(request).response();
+    let line = one_line(&edge, "alice", "/");
+    assert!(line.bytes().all(|byte| (b' '..=b'~').contains(&byte)), "{line}");
+    assert!(line.contains("\\xff\\x80\\\""), "{line}");
+}
+
+/// What never reached a site is in the account's log where there is an account, with our status.
+#[test]
+fn refusals_are_logged_too() {
+    let edge = Edge::with(&[("alice", &account("\"a.test/app\"", &Recorder::new().address()))]);
+    let mut raw = edge.connect();
+    assert_eq!(get(&mut raw, "a.test", "/app").word(), "refused");
+    assert_eq!(get(&mut raw, "a.test", "/none").word(), "unknown_path");
+    assert!(one_line(&edge, "alice", "/app").contains("\" 502 "));
+    assert!(one_line(&edge, "alice", "/none").contains("\" 404 "));
+}
+
+#[test]
+fn metrics_count_what_happened() {
+    let origin = Origin::saying("here");
+    let edge = Edge::with(&[("alice", &account("\"a.test\"", &origin.address()))]);
+    let mut raw = edge.connect();
+    for _ in 0..5 {
+        get(&mut raw, "a.test", "/");
+    }
+    get(&mut edge.connect_tls("a.test"), "a.test", "/");
+    get(&mut raw, "nobody.test", "/");
+    raw.send("BAD\r\n\r\n").response();
+
+    let page = wait::until("the counters", || {
+        let page = metrics(&edge);
+        (value(&page, "parvis_account_requests_total{account=\"alice\"}") == Some(6.0)).then_some(page)
+    });
+    for (series, expected) in [
+        (
+            "parvis_failures_total{blame=\"client\",cause=\"unknown_host\",error=\"destination_not_found\"}",
+            1.0,
+        ),
+        ("parvis_failures_total{blame=\"client\",cause=\"bad_request\",error=\"http_request_error\"}", 1.0),
+        ("parvis_accounts", 1.0),
+        ("parvis_hosts", 1.0),
+        ("parvis_workers", 2.0),
+        ("parvis_ready", 1.0),
+    ] {
+        assert_eq!(value(&page, series), Some(expected), "{series} in\n{page}");
+    }
+    assert!(page.contains("parvis_tls_handshakes_total{"), "{page}");
+    // Labels come from the table of accounts, never from what visitors type.
+    assert!(!page.contains("nobody.test") && !page.contains("a.test"));
+}
+
+/// Ten accounts by name however many there are, and the rest under `_other`.
+#[test]
+fn metrics_are_bounded() {
+    let origin = Origin::saying("here");
+    let mut files = Files::new();
+    for n in 0..30 {
+        files = files.document(&format!("c{n}"), &account(&format!("\"c{n}.test\""), &origin.address()));
+    }
+    let edge = files.start();
+    let mut raw = edge.connect();
+    for n in 0..30 {
+        for _ in 0..=n {
+            get(&mut raw, &format!("c{n}.test"), "/");
+        }
+    }
+    let named = wait::until("the counters", || {
+        let named = series(&metrics(&edge), "parvis_account_requests_total");
+        (named.iter().map(|(_, value)| value).sum::<f64>() >= 465.0).then_some(named)
+    });
+    assert_eq!(named.len(), 11, "{named:?}");
+    assert!(named.iter().any(|(name, value)| name.contains("\"c29\"") && *value >= 30.0), "{named:?}");
+    assert!(named.iter().any(|(name, _)| name.contains("\"_other\"")), "{named:?}");
+}
+
+#[test]
+fn live_and_ready() {
+    let edge = Edge::with(&[]);
+    let mut raw = Raw::clear(edge.listener("127.0.0.1", "metrics"));
+    for (path, status) in [("/live", 200), ("/ready", 200), ("/metrics", 200), ("/other", 404)] {
+        assert_eq!(get(&mut raw, "x", path).status(), status, "{path}");
+    }
+}
+
+fn metrics(edge: &Edge) -> String {
+    let mut raw = Raw::clear(edge.listener("127.0.0.1", "metrics"));
+    get(&mut raw, "x", "/metrics").text().to_owned()
+}
+
+fn value(page: &str, series: &str) -> Option<f64> {
+    page.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' ')?.parse().ok())
+}
+
+fn series(page: &str, family: &str) -> Vec<(String, f64)> {
+    let of_family = |line: &&str| line.strip_prefix(family).is_some_and(|rest| rest.starts_with('{'));
+    let split = |line: &str| {
+        let (name, value) = line.rsplit_once(' ').expect("a name and a value");
+        (name.to_owned(), value.parse().expect("a number"))
+    };
+    page.lines().filter(of_family).map(split).collect()
+}
+
+/// The first line of the account's access logs whose target begins with `path`.
+#[track_caller]
+fn one_line(edge: &Edge, account: &str, path: &str) -> String {
+    let directory = edge.path().join("logs").join(account);
+    let about = |line: &&String| {
+        let request = line.split('"').nth(1).unwrap_or_default();
+        request.split(' ').nth(1).is_some_and(|target| target.starts_with(path))
+    };
+    wait::until(&format!("a line about {path}"), || {
+        let mut lines = Vec::new();
+        read_logs(&directory, &mut lines);
+        lines.iter().find(about).cloned()
+    })
+}
+
+fn read_logs(directory: &std::path::Path, lines: &mut Vec<String>) {
+    // Not there yet: nothing was written yet.
+    for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
+        if entry.path().is_dir() {
+            read_logs(&entry.path(), lines);
+        } else {
+            let text = std::fs::read_to_string(entry.path()).expect("an access log is UTF-8");
+            lines.extend(text.lines().map(str::to_owned));
+        }
+    }
+}
+
+#[track_caller]
+fn get(raw: &mut Raw, host: &str, path: &str) -> Message {
+    raw.send(format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n")).response()
+}

@@ -1,0 +1,140 @@
+//! Programs of the system: found or left out, started and stopped, their output read.
+
+use super::wait::{self, PATIENCE};
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+/// A server that runs as long as this lives.
+pub struct Server {
+    child: Child,
+    announced: String,
+}
+
+/// Where a program is; `None` where it is missing and may be. The names of Python modules find the interpreter
+/// that has them.
+#[track_caller]
+pub fn find(name: &str) -> Option<PathBuf> {
+    let found = match name.strip_prefix("python3-") {
+        Some(module) => python_with(module),
+        None => on_path(name),
+    };
+    assert!(found.is_some() || !mandatory(), "{name} is missing, and PARVIS_REAL_PROGRAMS=1 demands it");
+    found
+}
+
+/// Whether Node finds this module.
+#[track_caller]
+pub fn has_node_module(name: &str) -> bool {
+    let found = on_path("node").is_some_and(|node| {
+        let mut command = Command::new(node);
+        command.args(["-e", &format!("require('{name}')")]).env("NODE_PATH", "/usr/share/nodejs");
+        succeeds(&mut command)
+    });
+    assert!(found || !mandatory(), "Node's {name} is missing, and PARVIS_REAL_PROGRAMS=1 demands it");
+    found
+}
+
+/// Tells, past the capture of the test's output, what the other tests leave out.
+pub fn report() {
+    let mut missing: Vec<&str> = PROGRAMS.iter().copied().filter(|name| on_path(name).is_none()).collect();
+    missing.extend(["h2", "websockets"].iter().filter(|module| python_with(module).is_none()));
+    assert!(missing.is_empty() || !mandatory(), "missing: {}", missing.join(", "));
+    if !missing.is_empty() {
+        let line = format!(
+            "left out, because missing: tests with {} (scripts/test installs them)\n",
+            missing.join(", ")
+        );
+        std::io::stderr().write_all(line.as_bytes()).expect("stderr");
+    }
+}
+
+/// Runs a program to its end; its standard output. Fails the test with its standard error if it fails.
+#[track_caller]
+pub fn run(command: &mut Command) -> String {
+    let output = command.stdin(Stdio::null()).output().expect("a program that was found");
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?}: {}\n{error}", output.status);
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// A port that was free a moment ago, for servers that cannot be given port 0.
+pub fn free_port(address: &str) -> u16 {
+    TcpListener::bind(address).and_then(|listener| listener.local_addr()).expect("a free port").port()
+}
+
+impl Server {
+    /// Starts a server and waits until it is `ready`.
+    #[track_caller]
+    pub fn start(command: &mut Command, ready: impl Fn() -> bool) -> Self {
+        let child =
+            command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().expect("a program that was found");
+        let mut server = Self { child, announced: String::new() };
+        wait::until(&format!("{command:?} to listen"), || {
+            let ended = server.child.try_wait().expect("a child");
+            assert!(ended.is_none(), "{command:?} ended at once");
+            ready().then_some(())
+        });
+        server
+    }
+
+    /// Starts a server that prints where it listens as its first line.
+    #[track_caller]
+    pub fn announcing(command: &mut Command) -> Self {
+        let mut child =
+            command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().expect("a program that was found");
+        let mut announced = String::new();
+        BufReader::new(child.stdout.take().expect("piped")).read_line(&mut announced).expect("a line");
+        let announced = announced.trim().to_owned();
+        assert!(!announced.is_empty(), "{command:?} ended at once");
+        Self { child, announced }
+    }
+
+    /// What it printed.
+    pub fn announced(&self) -> &str {
+        &self.announced
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // In order first, so that servers with children take them along.
+        let pid = rustix::process::Pid::from_child(&self.child);
+        let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
+        if wait::try_until(PATIENCE, || self.child.try_wait().expect("a child")).is_none() {
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
+    }
+}
+
+fn mandatory() -> bool {
+    std::env::var_os("PARVIS_REAL_PROGRAMS").is_some_and(|value| value == "1")
+}
+
+/// Servers are in sbin, which is not on everyone's path.
+fn on_path(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let mut directories = std::env::split_paths(&path).collect::<Vec<_>>();
+    directories.extend(["/usr/sbin", "/sbin", "/usr/bin"].map(PathBuf::from));
+    directories.into_iter().map(|directory| directory.join(name)).find(|file| file.is_file())
+}
+
+/// The system's Python first: it is the one Debian's modules belong to.
+fn python_with(module: &str) -> Option<PathBuf> {
+    let pythons = [Some(PathBuf::from("/usr/bin/python3")), on_path("python3")];
+    pythons.into_iter().flatten().find(|python| has_python_module(python, module))
+}
+
+fn has_python_module(python: &Path, module: &str) -> bool {
+    succeeds(Command::new(python).args(["-c", &format!("import {module}")]))
+}
+
+fn succeeds(command: &mut Command) -> bool {
+    let silent = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    silent.status().is_ok_and(|status| status.success())
+}
+
+/// What the tests start, but for Python's modules.
+const PROGRAMS: &[&str] = &["apache2", "nginx", "uwsgi", "node", "curl", "h2load", "chromium"];
