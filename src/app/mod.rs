@@ -19,7 +19,7 @@ use arc_swap::ArcSwap;
 use handle::Handle;
 use signals::{Signals, Wish};
 use std::fmt::Display;
-use std::io;
+use std::io::{self, Write};
 use std::process::ExitCode;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -38,17 +38,27 @@ pub fn demo() -> ExitCode {
     let demo = match demo::Demo::prepare() {
         Ok(demo) => demo,
         Err(error) => {
-            eprintln!("parvis: the demo cannot be prepared: {error}");
+            complain(&format_args!("parvis: the demo cannot be prepared: {error}"));
             return ExitCode::from(OS_ERROR);
         }
     };
     match config::load_node(&demo.node_file()) {
-        Ok(node) => run_and_tell(node, || print!("{}", demo.invitation())),
+        Ok(node) => run_and_tell(node, || invite(&demo)),
         Err(report) => {
-            eprintln!("{report}");
+            complain(&report);
             ExitCode::from(CONFIG_ERROR)
         }
     }
+}
+
+/// Says what to try. Whoever closed the terminal's end is not there to read it.
+fn invite(demo: &demo::Demo) {
+    let _ = io::stdout().write_all(demo.invitation().as_bytes());
+}
+
+/// Says why there is nothing to run, before there is a log.
+fn complain(why: &dyn Display) {
+    let _ = writeln!(io::stderr(), "{why}");
 }
 
 /// Runs a node; `serving` is called once connections are accepted.
@@ -56,7 +66,7 @@ fn run_and_tell(node: Node, serving: impl FnOnce()) -> ExitCode {
     let log = match NodeLog::start() {
         Ok(log) => log,
         Err(error) => {
-            eprintln!("parvis: no log: {error}");
+            complain(&format_args!("parvis: no log: {error}"));
             return ExitCode::from(OS_ERROR);
         }
     };

@@ -1,3 +1,5 @@
+//! Matching and compiling, by tables and properties.
+
 use super::super::testing::{document, form, host, upstream};
 use super::*;
 

@@ -1,3 +1,5 @@
+//! Who holds what after any sequence of changes.
+
 use super::*;
 use proptest::prelude::*;
 

@@ -1,3 +1,5 @@
+//! No request meets half a change.
+
 use super::*;
 use crate::account::testing::{document, host};
 use crate::account::{Claim, DocumentHash};
