@@ -32,13 +32,13 @@ async fn server() -> (SocketAddr, String) {
     (address, made.cert.pem())
 }
 
-async fn connected(address: UpstreamAddress, tls: Option<UpstreamTls>) -> Result<Stream, Refusal> {
-    let spec = config::Upstream { tls, ..spec_at(address, 1) };
+async fn connected(address: UpstreamAddress, tls: impl Into<Option<UpstreamTls>>) -> Result<Stream, Refusal> {
+    let spec = config::Upstream { tls: tls.into(), ..spec_at(address, 1) };
     connect(&new(spec.clone()), &spec, Duration::from_secs(20)).await
 }
 
-fn tls(server_name: &str, ca: Option<PathBuf>, verify: bool) -> Option<UpstreamTls> {
-    Some(UpstreamTls { server_name: server_name.to_owned(), ca, verify })
+fn tls(server_name: &str, ca: Option<PathBuf>, verify: bool) -> UpstreamTls {
+    UpstreamTls { server_name: server_name.to_owned(), ca, verify }
 }
 
 fn run(test: impl Future<Output = ()>) {
