@@ -86,8 +86,13 @@ impl Documents {
     /// is published. A bad document's account gets its last good form from the state directory, if there is one.
     ///
     /// # Errors
-    /// Where the state directory cannot be used. What is wrong with documents is a problem, not an error.
+    /// Where the state directory cannot be used, or the accounts' directory cannot be read: a start without documents
+    /// would forget who holds what. What is wrong with documents is a problem, not an error.
     pub fn open(node: Arc<Node>, hosts: Arc<Hosts>) -> io::Result<Self> {
+        if let Err(error) = std::fs::read_dir(&node.accounts) {
+            let message = format!("the accounts' directory {}: {error}", node.accounts.display());
+            return Err(io::Error::new(error.kind(), message));
+        }
         let journal = Journal::open(&node.state)?;
         std::fs::create_dir_all(node.state.join(LAST_GOOD))?;
         let read = read_all(&node);
@@ -189,8 +194,10 @@ impl Documents {
         let attached = (attached_before != document.certificates).then(|| document.certificates.clone());
         let form = form.refusing(decision.refused.iter().map(|refusal| refusal.pattern.clone()));
         let account = running.unwrap_or_else(|| Account::new(name.clone(), form.emptied()));
-        self.hosts.publish(&account, form, &decision);
+        // First the journal: what a request has met is remembered.
         self.keep_records(&decision.records);
+        self.hosts.publish(&account, form, &decision);
+        self.mend_heirs(&decision);
         self.keep_last_good(name, content);
         let report = contest_report(&self.file(name), &decision.refused);
         match &report {
@@ -204,6 +211,23 @@ impl Documents {
             hosts_changed: decision.enter.len() + decision.pass.len() + decision.leave.len(),
             attached,
             report,
+        }
+    }
+
+    /// Accounts that came to a host they waited for have a problem less, unless it was their document's text.
+    fn mend_heirs(&mut self, decision: &Decision) {
+        let heirs: HashSet<&AccountName> = decision.pass.iter().map(|(_, heir)| heir).collect();
+        for heir in heirs {
+            let Some(account) = self.hosts.account(heir.as_str()) else { continue };
+            let form = account.form();
+            if self.known.get(heir).is_none_or(|known| known.hash != form.hash) {
+                continue;
+            }
+            let refused = self.claims.refusals(heir, &form.claims().collect::<Vec<_>>());
+            match contest_report(&self.file(heir), &refused) {
+                Some(report) => self.problems.insert(heir.clone(), report),
+                None => self.problems.remove(heir),
+            };
         }
     }
 
@@ -231,8 +255,9 @@ impl Documents {
         let old: Vec<Claim> = form.claims().collect();
         let decision = self.claims.change(name, &old, &[]);
         let deadline = at + self.node.timeouts.drain;
-        self.hosts.retire(&account, &decision, deadline);
         self.keep_records(&decision.records);
+        self.hosts.retire(&account, &decision, deadline);
+        self.mend_heirs(&decision);
         // Left behind at the worst: it is asked for only where a document of this name is bad at a cold start.
         let _ = std::fs::remove_file(self.last_good(name));
         let attached = (!form.certificates().is_empty()).then(Vec::new);
@@ -353,6 +378,11 @@ impl Documents {
         if let Err(error) = write_whole(&self.last_good(name), content) {
             tracing::warn!(account = %name, %error, "the last good document cannot be kept");
         }
+    }
+
+    /// Whether the account has a document in effect whose file is not there at this moment.
+    pub fn is_missing(&self, name: &AccountName) -> bool {
+        self.known.contains_key(name) && !self.file(name).exists()
     }
 
     fn file(&self, name: &AccountName) -> PathBuf {
@@ -482,3 +512,6 @@ const RECENT: usize = 50;
 
 /// From how many accounts on it is no accident of a small node that most are gone at once.
 const MANY: usize = 16;
+
+#[cfg(test)]
+mod tests;

@@ -21,6 +21,8 @@ pub struct Journal {
     remembered: Remembered,
     lines: usize,
     dirty: bool,
+    /// A write failed: the file may end in half a line, and lacks what was to follow.
+    damaged: bool,
 }
 
 impl Journal {
@@ -42,7 +44,7 @@ impl Journal {
             tracing::warn!(file = %path.display(), skipped, "lines of the claims journal make no sense");
         }
         let file = OpenOptions::new().append(true).create(true).open(&path)?;
-        let mut journal = Self { path, file, remembered, lines, dirty: false };
+        let mut journal = Self { path, file, remembered, lines, dirty: false, damaged: false };
         if skipped > 0 || bytes.last().is_some_and(|last| *last != b'\n') {
             // A torn last line must not become the beginning of the next.
             journal.compact()?;
@@ -58,7 +60,7 @@ impl Journal {
     /// Keeps `records`. Cost: one write.
     ///
     /// # Errors
-    /// Where the file cannot be written: the records are in effect all the same, until the next start.
+    /// Where the file cannot be written: the records are in effect all the same, and are written with the next ones.
     pub fn append(&mut self, records: &[Record]) -> io::Result<()> {
         if records.is_empty() {
             return Ok(());
@@ -70,7 +72,13 @@ impl Journal {
         }
         self.lines += records.len();
         self.dirty = true;
-        self.file.write_all(text.as_bytes())?;
+        if self.damaged {
+            return self.compact();
+        }
+        if let Err(error) = self.file.write_all(text.as_bytes()) {
+            self.damaged = true;
+            return Err(error);
+        }
         if self.lines > COMPACT_FROM + 2 * self.remembered.len() { self.compact() } else { Ok(()) }
     }
 
@@ -90,6 +98,7 @@ impl Journal {
         replace(&self.path, text.as_bytes())?;
         self.file = OpenOptions::new().append(true).open(&self.path)?;
         self.lines = lines;
+        self.damaged = false;
         Ok(())
     }
 }
@@ -185,6 +194,38 @@ mod tests {
         let lines = std::fs::read_to_string(state.path().join(FILE)).unwrap().lines().count();
         assert!(lines <= COMPACT_FROM + 3, "{lines}");
         assert_eq!(*Journal::open(state.path()).unwrap().remembered(), *journal.remembered());
+    }
+
+    #[test]
+    fn what_could_not_be_written_is_written_with_what_follows() {
+        let state = tempfile::tempdir().unwrap();
+        let mut journal = Journal::open(state.path()).unwrap();
+        journal.append(&[hold("alice", "a.test")]).unwrap();
+        // A disk that is full, in the middle of a line.
+        std::fs::write(state.path().join(FILE), "hold alice a.test\nhold bo").unwrap();
+        journal.file = OpenOptions::new().write(true).open("/dev/full").unwrap();
+        assert!(journal.append(&[hold("bob", "b.test")]).is_err());
+        journal.append(&[hold("carol", "c.test")]).unwrap();
+        let again = Journal::open(state.path()).unwrap();
+        assert_eq!(
+            again.remembered().records().collect::<Vec<_>>(),
+            journal.remembered().records().collect::<Vec<_>>()
+        );
+        assert_eq!(again.remembered().len(), 3);
+    }
+
+    #[test]
+    fn a_journal_torn_anywhere_remembers_its_whole_lines_and_takes_more() {
+        let state = tempfile::tempdir().unwrap();
+        let whole = "hold alice a.test\nhold bob b.test\nhold carol c.test\n";
+        for cut in 0..=whole.len() {
+            std::fs::write(state.path().join(FILE), &whole[..cut]).unwrap();
+            let lines = whole[..cut].matches('\n').count();
+            let mut journal = Journal::open(state.path()).unwrap();
+            assert_eq!(journal.remembered().len(), lines, "cut at {cut}");
+            journal.append(&[hold("dave", "d.test")]).unwrap();
+            assert_eq!(Journal::open(state.path()).unwrap().remembered().len(), lines + 1, "cut at {cut}");
+        }
     }
 
     #[test]

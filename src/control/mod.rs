@@ -3,6 +3,7 @@
 
 mod documents;
 mod journal;
+mod leaving;
 mod status;
 mod watch;
 
@@ -17,6 +18,7 @@ use crate::route::{DefaultSite, Hosts};
 use crate::telemetry::{LogWriter, Metrics};
 use crate::tls::{CertificateSettings, Certificates};
 use arc_swap::ArcSwap;
+use leaving::Leaving;
 use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -35,6 +37,7 @@ pub struct Control {
     log_writer: Rc<LogWriter>,
     metrics: Arc<Metrics>,
     watch: Watch,
+    leaving: Leaving,
     started: Instant,
 }
 
@@ -95,6 +98,7 @@ impl Control {
             log_writer: shared.log_writer,
             metrics: shared.metrics,
             watch: Watch::new()?,
+            leaving: Leaving::default(),
             started: now(),
         };
         control.watch_everything();
@@ -127,6 +131,7 @@ impl Control {
                     Some(command) => self.obey(command),
                     None => return,
                 },
+                () = until(self.leaving.next()) => self.documents_left(),
                 _ = rescan.tick() => self.look_at_everything(),
             }
         }
@@ -152,7 +157,9 @@ impl Control {
             files.into_iter().partition(|file| watch::is_in(file, &accounts));
         let names: BTreeSet<AccountName> = documents.iter().filter_map(|file| account_of(file)).collect();
         for name in names {
-            if let Some(applied) = self.documents.apply(&name, at) {
+            if self.documents.is_missing(&name) {
+                self.leaving.note(name, at);
+            } else if let Some(applied) = self.documents.apply(&name, at) {
                 self.acknowledge(applied);
             }
         }
@@ -161,6 +168,16 @@ impl Control {
             tracing::info!(?reload, "certificates");
         }
         self.watch_everything();
+        self.publish_counts();
+    }
+
+    /// These documents went some time ago: whoever is not back has left.
+    fn documents_left(&mut self) {
+        for (name, at) in self.leaving.due(now()) {
+            if let Some(applied) = self.documents.apply(&name, at) {
+                self.acknowledge(applied);
+            }
+        }
         self.publish_counts();
     }
 
@@ -262,6 +279,14 @@ impl Control {
             &self.certificates,
             self.started,
         )
+    }
+}
+
+/// Ready at `due`; never, where there is nothing to wait for.
+async fn until(due: Option<Instant>) {
+    match due {
+        Some(due) => tokio::time::sleep_until(due.into()).await,
+        None => std::future::pending().await,
     }
 }
 

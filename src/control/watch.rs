@@ -116,6 +116,8 @@ impl Watch {
             drop(ready);
             for gone in &heard.gone {
                 self.unwatched.extend(self.directories.remove(gone));
+                // One that was moved away is watched where it went; one that was deleted is not, and this fails.
+                let _ = inotify::remove_watch(self.inotify.get_ref(), *gone);
             }
             if heard.everything || !heard.gone.is_empty() {
                 return Ok(Hint::Everything);
@@ -145,7 +147,7 @@ impl Heard {
     ) {
         if events.contains(ReadFlags::QUEUE_OVERFLOW) {
             self.everything = true;
-        } else if events.intersects(ReadFlags::IGNORED | ReadFlags::UNMOUNT) {
+        } else if events.intersects(ReadFlags::IGNORED | ReadFlags::UNMOUNT | ReadFlags::MOVE_SELF) {
             // A watch that was given up by us is not ours any more.
             self.gone.extend(directories.contains_key(&watch).then_some(watch));
         } else if let (Some(directory), Some(name)) = (directories.get(&watch), name) {
@@ -160,11 +162,13 @@ pub fn is_in(path: &Path, directory: &Path) -> bool {
 }
 
 /// What a document written in any reasonable way causes: closed after writing, or renamed into place. `IN_MODIFY`
-/// would tell of half-written files, and our own reads are nobody's change.
+/// would tell of half-written files, and our own reads are nobody's change. `IN_MOVE_SELF`: another directory will
+/// stand at the path.
 const CHANGES: WatchFlags = WatchFlags::CLOSE_WRITE
     .union(WatchFlags::MOVED_TO)
     .union(WatchFlags::MOVED_FROM)
     .union(WatchFlags::DELETE)
+    .union(WatchFlags::MOVE_SELF)
     .union(WatchFlags::ONLYDIR);
 
 /// Bytes of events read at once: some hundred names.
@@ -209,5 +213,22 @@ mod tests {
         std::fs::remove_dir(&inner).unwrap();
         assert_eq!(watch.hint().await.unwrap(), Hint::Everything);
         assert!(!watch.is_complete());
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn a_directory_that_is_replaced_is_watched_again() {
+        let parent = tempfile::tempdir().unwrap();
+        let wanted = parent.path().join("accounts.d");
+        std::fs::create_dir(&wanted).unwrap();
+        let mut watch = Watch::new().unwrap();
+        watch.set(&BTreeSet::from([wanted.clone()]));
+        std::fs::rename(&wanted, parent.path().join("old")).unwrap();
+        std::fs::create_dir(&wanted).unwrap();
+        assert_eq!(watch.hint().await.unwrap(), Hint::Everything);
+        watch.set(&BTreeSet::from([wanted.clone()]));
+        assert!(watch.is_complete());
+        std::fs::write(parent.path().join("old/a.toml"), "x").unwrap();
+        std::fs::write(wanted.join("b.toml"), "x").unwrap();
+        assert_eq!(files(watch.hint().await.unwrap()), [wanted.join("b.toml")]);
     }
 }
