@@ -1,3 +1,5 @@
+//! Documents on disk, taken over one by one and all at once: what answers, who holds what, and what is told.
+
 use super::*;
 use crate::base::{Host, now};
 use crate::control::{Hint, Watch};
