@@ -348,13 +348,7 @@ impl<'a, C: Client> Exchange<'a, C> {
         }
         let (since, limit, cause) = self.patience();
         self.deadline.set(since + limit);
-        while self.deadline.poll_expired(cx).is_ready() {
-            if now() >= since + limit {
-                return Poll::Ready(Err(cause));
-            }
-            self.deadline.set(since + limit);
-        }
-        Poll::Pending
+        self.deadline.poll_expired(cx).map(|()| Err(cause))
     }
 
     /// From when, how long, and whose fault it is when that passes.

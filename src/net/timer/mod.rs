@@ -34,7 +34,8 @@ impl Deadline {
         Self { place: with(|timer| timer.wheel.insert()), _thread: PhantomData }
     }
 
-    /// Sets or moves the deadline, and forgets an expiry.
+    /// Sets or moves the deadline. One moved to a time that is still to come is no longer expired; one set to a time
+    /// that has passed is so at once.
     ///
     /// # Panics
     /// Outside of a runtime, when it is the first to be set in it.

@@ -51,13 +51,14 @@ impl Wheel {
         self.entries.try_remove(place as usize).and_then(|entry| entry.waker)
     }
 
-    /// Sets or moves a deadline; a time that has passed is due at the next tick.
+    /// Sets or moves a deadline. One that the hand has passed is expired as it is set, so that to set the same time
+    /// again and again never puts it off; nobody is woken for it.
     pub(super) fn set(&mut self, place: u32, at: Instant) {
-        let due = self.tick_after(at).max(self.tick + 1);
+        let due = self.tick_after(at);
         let entry = &mut self.entries[place as usize];
-        entry.due = due;
-        entry.expired = false;
-        if due < entry.look {
+        entry.expired = due <= self.tick;
+        entry.due = if entry.expired { NEVER } else { due };
+        if entry.due < entry.look {
             self.unlink(place);
             self.link(place);
         }
@@ -254,6 +255,23 @@ mod tests {
     }
 
     #[test]
+    fn a_deadline_set_again_after_it_passed_has_passed() {
+        let origin = crate::base::now();
+        let mut wheel = Wheel::new(origin);
+        let place = wheel.insert();
+        wheel.set(place, origin + TICK);
+        turn(&mut wheel, origin + TICK);
+        for _ in 0..2 {
+            wheel.set(place, origin + TICK);
+            assert!(wheel.is_expired(place));
+        }
+        wheel.set(place, origin + 2 * TICK);
+        assert!(!wheel.is_expired(place));
+        turn(&mut wheel, origin + 2 * TICK);
+        assert!(wheel.is_expired(place));
+    }
+
+    #[test]
     fn work_is_bounded_and_what_is_left_comes_next() {
         let origin = crate::base::now();
         let mut wheel = Wheel::new(origin);
@@ -316,7 +334,7 @@ mod tests {
                             let at = now + Duration::from_millis(milliseconds);
                             wheel.set(place, at);
                             list.insert(place, Some(at));
-                            prop_assert!(!wheel.is_expired(place));
+                            prop_assert!(milliseconds == 0 || !wheel.is_expired(place));
                         }
                     }
                     Event::Clear(index) => {
