@@ -76,8 +76,13 @@ impl Stream {
         if self.input.is_empty() {
             self.input.release();
         }
-        if self.tls.as_ref().is_some_and(|session| session.peer_closed()) {
-            return Poll::Ready(Ok(()));
+        if let Some(session) = &mut self.tls {
+            if session.peer_closed() {
+                return Poll::Ready(Ok(()));
+            }
+            if session.received().is_empty() {
+                session.received().release();
+            }
         }
         self.socket.poll_readable(cx)
     }
