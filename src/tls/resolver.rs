@@ -30,3 +30,6 @@ impl ResolvesServerCert for Resolver {
         Some(self.index.find(sni.as_ref(), account, base::wall()).entry.certificate.key())
     }
 }
+
+#[cfg(test)]
+mod tests;
