@@ -98,16 +98,22 @@ fn check_request_line_so_far(input: &[u8], limits: &HeadLimits) -> Result<(), Re
     }
     let window = &input[..input.len().min(limits.header_bytes)];
     let line = &window[..memchr(b'\n', window).unwrap_or(window.len())];
+    let is_whole = line.len() < window.len();
     let Some(space) = memchr(b' ', &line[..line.len().min(LONGEST_METHOD + 1)]) else {
-        return if line.len() > LONGEST_METHOD {
-            Err(request::bad("a method longer than any"))
-        } else {
-            Ok(())
+        return match line.len() {
+            len if len > LONGEST_METHOD => Err(request::bad("a method longer than any")),
+            _ if is_whole => Err(request::bad("a request line without a target")),
+            _ => Ok(()),
         };
     };
-    match line[space + 1..].get(..=limits.url_bytes) {
+    let rest = &line[space + 1..];
+    match rest.get(..=limits.url_bytes) {
         Some(target) if target.iter().all(|byte| *byte > b' ') => {
             Err(Refusal::new(Cause::UrlTooLong, "the target is longer than allowed"))
+        }
+        // HTTP/0.9: no empty line will follow, so there is nothing to wait for.
+        _ if is_whole && memchr(b' ', rest).is_none() => {
+            Err(request::bad("a request line without a version"))
         }
         _ => Ok(()),
     }

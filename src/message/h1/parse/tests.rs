@@ -137,6 +137,8 @@ fn refused_before_the_head_is_whole() {
         (b" GET", Cause::BadRequest),
         (b"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", Cause::BadRequest),
         (b"GET / HTTP/1.1\nHost: a.test", Cause::BadRequest),
+        (b"GET /\r\n", Cause::BadRequest),
+        (b"GET\r\n", Cause::BadRequest),
         (b"GET / HTTP/1.1\r\nHost: a.test\n", Cause::BadRequest),
     ] {
         refused(bytes, cause);
