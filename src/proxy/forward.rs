@@ -14,7 +14,7 @@ use crate::limit::{Admission, TunnelPlace};
 use crate::message::h1::write_request;
 use crate::message::{
     BodyLength, Forwarding, Known, KnownSet, Persistence, RequestEdits, RequestHead, Scheme, Target, Version,
-    WebSocketKey, push_authority, push_line,
+    WebSocketKey, hops, push_authority, push_line,
 };
 use crate::net::Deadline;
 use crate::route::Matched;
@@ -36,6 +36,9 @@ pub async fn to_upstream<C: Client>(
     let Action::Forward(upstream) = &place.site().action else {
         return Err(Refusal::new(Cause::Internal, "no upstream to forward to"));
     };
+    if hops(head.fields()) > MOST_HOPS {
+        return Err(Refusal::new(Cause::Loop, "the upstream's address leads back here"));
+    }
     if let (BodyLength::Length(bytes), Some(most)) = (head.body(), place.form.limits.body_bytes)
         && bytes > most
     {
@@ -235,3 +238,7 @@ fn host_for(spec: &config::Upstream, visitor: &Authority) -> Authority {
         },
     }
 }
+
+/// Nodes named as we are that a request may have passed: a platform's front, the server a customer moved from, the
+/// one of the account. More is a circle, each round of which costs a connection.
+const MOST_HOPS: usize = 4;
