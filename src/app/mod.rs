@@ -63,6 +63,8 @@ fn complain(why: &dyn Display) {
 
 /// Runs a node; `serving` is called once connections are accepted.
 fn run_and_tell(node: Node, serving: impl FnOnce()) -> ExitCode {
+    // Before the first thread: it changes the environment.
+    let inherited = Inherited::from_environment();
     let log = match NodeLog::start() {
         Ok(log) => log,
         Err(error) => {
@@ -70,7 +72,7 @@ fn run_and_tell(node: Node, serving: impl FnOnce()) -> ExitCode {
             return ExitCode::from(OS_ERROR);
         }
     };
-    let code = match Running::start(node) {
+    let code = match Running::start(node, inherited) {
         Ok(running) => {
             serving();
             running.until_drained()
@@ -117,14 +119,16 @@ impl Failed {
 impl Running {
     /// Builds the node in the order that things need each other. The user is taken on first: whoever binds a socket
     /// and reads a file at the start must be who binds and reads at a reload.
-    fn start(node: Node) -> Result<Self, Failed> {
+    fn start(node: Node, mut inherited: Inherited) -> Result<Self, Failed> {
         match assume_user(node.user.as_deref()).map_err(Failed::config)? {
             Assumed::User(user) => tracing::info!(user, "no longer root"),
             Assumed::Unchanged => {}
             Assumed::Root => tracing::warn!("running as root: `[node] user` names who to be instead"),
         }
-        let mut inherited = Inherited::from_environment();
         let listeners = Arc::new(Listeners::bind(&node, &mut inherited).map_err(Failed::os)?);
+        for socket in inherited.rest() {
+            tracing::warn!("handed in, but no [[listen]] of this node: {socket}; closed");
+        }
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failed::os)?;
         let entered = runtime.enter();
@@ -242,7 +246,7 @@ impl Running {
                     tracing::info!(delay = ?timeouts.drain_delay, limit = ?timeouts.drain, "draining");
                     tokio::time::sleep(timeouts.drain_delay).await;
                     switch.begin(now() + timeouts.drain);
-                    drop(listeners);
+                    listeners.close();
                     tokio::task::spawn_blocking(move || {
                         workers.into_iter().map(JoinHandle::join).for_each(joined);
                     })

@@ -77,7 +77,8 @@ async fn serve(parts: Parts) {
     let policies = parts.policies;
     listen::accept_all(parts.listening, share, entrance, move |accepted| {
         let open = open.clone();
-        let connection = listen::serve(accepted, Rc::clone(&worker), Arc::clone(&policies));
+        // Boxed: a future that awaits another one it holds is twice as large.
+        let connection = Box::pin(listen::serve(accepted, Rc::clone(&worker), Arc::clone(&policies)));
         async move {
             connection.await;
             drop(open);

@@ -1,7 +1,7 @@
 //! A visitor's connection from the moment it is accepted to its end: TLS where the listener speaks it, then the
 //! protocol that was agreed on. Accepts nothing and serves nothing itself.
 
-use super::Accepted;
+use super::{Accepted, ConnectionGuard};
 use crate::base::{AccountName, Host, now};
 use crate::config::{Listen, TlsProfile};
 use crate::net::tls::{Handshake, HandshakeError, Protocol};
@@ -18,58 +18,65 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Instant;
 
-/// Serves an accepted connection to its end.
-pub async fn serve(accepted: Accepted, worker: Rc<Worker>, policies: Arc<Policies>) {
-    let _counted = accepted.guard;
-    let node = worker.node.load_full();
-    let gauge = worker.metrics.connection(accepted.listen.tls);
-    let deadline = accepted.at + node.timeouts.handshake;
-    let opened = if accepted.listen.tls {
-        secure(accepted.stream, &accepted.listen, &policies, &worker, deadline).await
-    } else {
-        Ok(Opened { stream: accepted.stream, tls: None, protocol: None })
-    };
-    let opened = match opened {
-        Ok(opened) => opened,
-        Err(failure) => {
-            worker.metrics.handshake_failed(failure);
-            tracing::debug!(client = %accepted.client, failure = failure.word(), "TLS handshake failed");
+/// Serves an accepted connection to its end. What the handshake needs is boxed and gone when it is done, so that the
+/// task of an idle connection stays small.
+pub fn serve(accepted: Accepted, worker: Rc<Worker>, policies: Arc<Policies>) -> impl Future<Output = ()> {
+    let opening = Box::pin(open(accepted, worker, policies));
+    async move {
+        let Some(Opened { stream, protocol, connection, gauge, guard: _counted }) = opening.await else {
             return;
+        };
+        match protocol {
+            Protocol::Http1 => {
+                gauge.speaks(ConnectionProtocol::Http1);
+                serve_http1(stream, connection).await;
+            }
+            Protocol::Http2 => {
+                gauge.speaks(ConnectionProtocol::Http2);
+                Box::pin(serve_http2(stream, connection)).await;
+            }
         }
-    };
-    let mut stream = opened.stream;
-    let Some(protocol) = agree(&mut stream, opened.protocol, &accepted.listen, deadline).await else {
-        return;
-    };
-    let connection = Connection {
-        worker,
-        peer: accepted.peer,
-        client: accepted.client,
-        local: accepted.local,
-        tls: opened.tls,
-        node,
-    };
-    speak(stream, protocol, connection, &gauge).await;
+    }
 }
 
 /// A connection whose bytes are HTTP.
 struct Opened {
     stream: Stream,
-    tls: Option<Rc<dyn Secured>>,
-    protocol: Option<Protocol>,
+    protocol: Protocol,
+    connection: Connection,
+    gauge: ConnectionGauge,
+    guard: ConnectionGuard,
 }
 
-async fn speak(stream: Stream, protocol: Protocol, connection: Connection, gauge: &ConnectionGauge) {
-    match protocol {
-        Protocol::Http1 => {
-            gauge.speaks(ConnectionProtocol::Http1);
-            serve_http1(stream, connection).await;
+/// Everything before the first request; `None` when the connection did not get that far.
+async fn open(accepted: Accepted, worker: Rc<Worker>, policies: Arc<Policies>) -> Option<Opened> {
+    let node = worker.node.load_full();
+    let gauge = worker.metrics.connection(accepted.listen.tls);
+    let deadline = accepted.at + node.timeouts.handshake;
+    let secured = if accepted.listen.tls {
+        secure(accepted.stream, &accepted.listen, &policies, &worker, deadline).await
+    } else {
+        Ok(Secure { stream: accepted.stream, tls: None, protocol: None })
+    };
+    let Secure { mut stream, tls, protocol } = match secured {
+        Ok(secure) => secure,
+        Err(failure) => {
+            worker.metrics.handshake_failed(failure);
+            tracing::debug!(client = %accepted.client, failure = failure.word(), "TLS handshake failed");
+            return None;
         }
-        Protocol::Http2 => {
-            gauge.speaks(ConnectionProtocol::Http2);
-            serve_http2(stream, connection).await;
-        }
-    }
+    };
+    let protocol = agree(&mut stream, protocol, &accepted.listen, deadline).await?;
+    let Accepted { peer, client, local, guard, .. } = accepted;
+    let connection = Connection { worker, peer, client, local, tls, node };
+    Some(Opened { stream, protocol, connection, gauge, guard })
+}
+
+/// A connection after its handshake, or one that has none.
+struct Secure {
+    stream: Stream,
+    tls: Option<Rc<dyn Secured>>,
+    protocol: Option<Protocol>,
 }
 
 /// The TLS handshake: name → certificate and policy.
@@ -79,7 +86,7 @@ async fn secure(
     policies: &Policies,
     worker: &Worker,
     deadline: Instant,
-) -> Result<Opened, HandshakeFailure> {
+) -> Result<Secure, HandshakeFailure> {
     let begun = now();
     let mut identity = None;
     let choose = |hello: &rustls::server::ClientHello<'_>| {
@@ -95,7 +102,7 @@ async fn secure(
     let identity = identity.ok_or(HandshakeFailure::Invalid)?;
     let version = version(&handshake);
     worker.metrics.handshake(version, handshake.resumed, now().saturating_duration_since(begun));
-    Ok(Opened {
+    Ok(Secure {
         stream,
         protocol: Some(handshake.protocol.unwrap_or(Protocol::Http1)),
         tls: Some(Rc::new(Agreed { identity, version })),
@@ -177,3 +184,19 @@ async fn agree(
 
 /// How every HTTP/2 connection begins; no HTTP/1 request does.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn future_bytes<A, B, C, F>(_: fn(A, B, C) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    /// What a connection takes while it waits for a request, beside its socket and its TLS state.
+    #[test]
+    fn the_task_of_a_connection_is_small() {
+        let bytes = future_bytes(serve);
+        assert!(bytes <= 2048, "{bytes} bytes");
+    }
+}

@@ -8,13 +8,14 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use tokio::sync::watch;
 
-/// The node's listening sockets, owned by the control thread. Dropping it ends the accepting everywhere and closes
-/// the sockets: what to do when the drain begins.
+/// The node's listening sockets, owned by the control thread.
 #[derive(Debug)]
 pub struct Listeners {
     sender: watch::Sender<Vec<Arc<Bound>>>,
+    closed: AtomicBool,
 }
 
 /// The sockets of one address.
@@ -53,7 +54,7 @@ impl Listeners {
     /// Every address that cannot be bound.
     pub fn bind(node: &Node, inherited: &mut Inherited) -> Result<Self, BindError> {
         let bound = bind_all(node.listeners().map(|(id, _)| id), node.workers, inherited)?;
-        Ok(Self { sender: watch::Sender::new(bound) })
+        Ok(Self { sender: watch::Sender::new(bound), closed: AtomicBool::new(false) })
     }
 
     /// Binds the addresses that are new in `node` and gives up those that are gone. All others keep their sockets,
@@ -62,6 +63,9 @@ impl Listeners {
     /// # Errors
     /// As for [`bind`](Self::bind); nothing is changed then.
     pub fn apply(&self, node: &Node) -> Result<Changes, BindError> {
+        if self.closed.load(Relaxed) {
+            return Ok(Changes::default());
+        }
         let old = self.bound();
         let is_new = |id: &ListenId| old.iter().all(|bound| bound.id != *id);
         let new_ids = node.listeners().map(|(id, _)| id).filter(is_new);
@@ -74,6 +78,14 @@ impl Listeners {
             self.sender.send_replace(kept.into_iter().chain(new).collect());
         }
         Ok(changes)
+    }
+
+    /// Gives every address up: each socket is closed when its worker has accepted what had queued up. What to do when
+    /// the drain begins, so that nobody queues where nobody accepts. Sockets that were handed in live on where they
+    /// came from, and their queues with them. No reload opens anything again.
+    pub fn close(&self) {
+        self.closed.store(true, Relaxed);
+        self.sender.send_replace(Vec::new());
     }
 
     /// A view for a worker.

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::base::DrainSwitch;
-use crate::listen::{Inherited, Listeners, test_node};
+use crate::listen::{Changes, Inherited, Listeners, test_node};
 use crate::telemetry::Metrics;
 use std::net::TcpStream;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -245,15 +245,16 @@ async fn the_drain_takes_what_has_queued_up_and_ends_the_accepting() {
     drop(front.visitor().await);
     front.next().await;
     let _queued: Vec<TcpStream> = (0..5).map(|_| TcpStream::connect(front.first()).unwrap()).collect();
+    let address = front.first();
     front.drain.begin(now() + Duration::from_secs(60));
+    front.listeners.close();
     front.accepting.await.unwrap();
     for _ in 0..5 {
         assert!(front.accepted.recv().await.is_some());
     }
     assert!(front.accepted.recv().await.is_none());
-    let address = front.listeners.bound()[0].local;
-    drop(front.listeners);
-    assert!(TcpStream::connect(address).is_err());
+    assert!(TcpStream::connect(address).is_err(), "refused at once, not left waiting");
+    assert_eq!(front.listeners.apply(&front.node.load()).unwrap(), Changes::default());
 }
 
 /// Descriptors are the process's: the test runs in one of its own.
