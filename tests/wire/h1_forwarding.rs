@@ -314,7 +314,7 @@ fn answers_without_a_body() {
 /// RFC 9112 §2.3, §9.3: a client of HTTP/1.0 gets no chunks, no interim answers, and keep-alive only if it asks.
 #[test]
 fn clients_of_http_1_0() {
-    let (edge, recorder) = recorded();
+    let (edge, recorder) = one_worker();
     let mut raw = edge.connect();
     raw.send("GET / HTTP/1.0\r\nHost: a.test\r\n\r\n");
     let mut upstream = recorder.accept();

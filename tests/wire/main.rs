@@ -19,4 +19,5 @@ mod change;
 mod restarts;
 mod records;
 mod commands;
+mod demo;
 mod real_programs;

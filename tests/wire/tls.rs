@@ -203,7 +203,7 @@ fn another_host_than_sni() {
         ("a.test", "b.test", 421),
         ("b.test", "a.test", 421),
         // A name nobody holds.
-        ("a.test", "unknown.test", 421),
+        ("a.test", "unknown.test", 404),
         ("unknown.test", "a.test", 200),
     ] {
         let mut raw = edge.connect_tls(sni);
