@@ -3,6 +3,7 @@
 use super::wait::{self, PATIENCE};
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -68,8 +69,7 @@ impl Server {
     /// Starts a server and waits until it is `ready`.
     #[track_caller]
     pub fn start(command: &mut Command, ready: impl Fn() -> bool) -> Self {
-        let child =
-            command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().expect("a program that was found");
+        let child = apart(command).stdout(Stdio::null()).spawn().expect("a program that was found");
         let mut server = Self { child, announced: String::new() };
         wait::until(&format!("{command:?} to listen"), || {
             let ended = server.child.try_wait().expect("a child");
@@ -82,8 +82,7 @@ impl Server {
     /// Starts a server that prints where it listens as its first line.
     #[track_caller]
     pub fn announcing(command: &mut Command) -> Self {
-        let mut child =
-            command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().expect("a program that was found");
+        let mut child = apart(command).stdout(Stdio::piped()).spawn().expect("a program that was found");
         let mut announced = String::new();
         BufReader::new(child.stdout.take().expect("piped")).read_line(&mut announced).expect("a line");
         let announced = announced.trim().to_owned();
@@ -107,6 +106,11 @@ impl Drop for Server {
             let _ = self.child.wait();
         }
     }
+}
+
+/// In a process group of its own: Apache ends its whole group with itself, and that would be the tests.
+fn apart(command: &mut Command) -> &mut Command {
+    command.process_group(0).stdin(Stdio::null())
 }
 
 fn mandatory() -> bool {
