@@ -65,7 +65,7 @@ async fn serve(parts: Parts) {
     let worker = Rc::new(Worker::new(
         parts.node,
         parts.hosts,
-        Pools::new(parts.seat),
+        Pools::new(parts.seat, Rc::clone(&metrics)),
         metrics,
         Rc::new(parts.access_log),
         parts.drain,

@@ -6,6 +6,7 @@ use super::watch::Watched;
 use super::word::Generation;
 use crate::config;
 use crate::net::Stream;
+use crate::telemetry::UpstreamGauge;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -19,6 +20,8 @@ pub(super) struct Connection {
     pub(super) watched: Watched,
     /// Since when it idles, or idled last; `None`: it has not served yet.
     pub(super) idle_since: Option<Instant>,
+    /// Counts it among the worker's open connections.
+    pub(super) _gauge: UpstreamGauge,
 }
 
 /// The settings a connection was made with.

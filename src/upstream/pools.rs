@@ -13,6 +13,7 @@ use super::{Lease, Seat, Upstream, keeper};
 use crate::base::queue::Ticket;
 use crate::base::{Cause, Refusal, now as read_clock};
 use crate::net::{Socket, Stream, within};
+use crate::telemetry::{Shard, UpstreamGauge};
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -41,6 +42,7 @@ pub struct Patience {
 pub struct Pools {
     index: usize,
     exchange: Arc<Exchange>,
+    metrics: Rc<Shard>,
     pub(super) idle: RefCell<Idle<Connection>>,
     pub(super) watch: Arc<Watch>,
     keeper: JoinHandle<()>,
@@ -61,12 +63,13 @@ struct Place {
 
 impl Pools {
     /// The pools of the worker in `seat`. Call it on the worker's thread, within its local runtime: it spawns
-    /// the task that watches idle connections and reads the mailbox.
-    pub fn new(seat: Seat) -> Rc<Self> {
+    /// the task that watches idle connections and reads the mailbox. `metrics` are the worker's.
+    pub fn new(seat: Seat, metrics: Rc<Shard>) -> Rc<Self> {
         let Seat { index, exchange, mailbox } = seat;
         Rc::new_cyclic(|pools| Self {
             index,
             exchange,
+            metrics,
             idle: RefCell::new(Idle::new()),
             watch: Arc::new(Watch::default()),
             keeper: tokio::task::spawn_local(keeper::keep(pools.clone(), mailbox)),
@@ -103,7 +106,7 @@ impl Pools {
                 let taken = self.idle.borrow_mut().take_newest(upstream.id());
                 self.note(upstream);
                 match taken {
-                    Some(taken) => Ok(Claim::Lease(Lease::new(self.clone(), taken.connection))),
+                    Some(taken) => Ok(Claim::Lease(self.lend(taken.connection))),
                     None => Err(Refusal::new(Cause::Internal, "an idle connection was lent twice")),
                 }
             }
@@ -170,7 +173,7 @@ impl Pools {
         let fits = |connection: &mut Connection| want == Want::Any || connection.is_fresh(read_clock());
         if let Some(fit) = connection.take_if(fits) {
             place.take();
-            return Ok(Lease::new(self.clone(), fit));
+            return Ok(self.lend(fit));
         }
         if let Some(unfit) = connection {
             self.discard(unfit);
@@ -185,16 +188,24 @@ impl Pools {
         let generation = upstream.ledger.word().generation();
         let provenance = Provenance { spec: upstream.spec(), generation };
         let stream = connect(upstream, &provenance.spec, patience.connect).await?;
-        let connection = self.house(upstream, stream, provenance, None);
+        let connection = self.house(upstream, stream, provenance, None, self.metrics.upstream_opened());
         place.take();
-        Ok(Lease::new(self.clone(), connection))
+        Ok(self.lend(connection))
+    }
+
+    /// The lease of a connection that is counted as in use.
+    fn lend(self: &Rc<Self>, connection: Connection) -> Lease {
+        if connection.has_served() {
+            self.metrics.upstream_reused();
+        }
+        Lease::new(self.clone(), connection)
     }
 
     /// Takes up a connection that another worker had.
     fn adopt(&self, upstream: &Arc<Upstream>, moved: Moved) -> Option<Connection> {
         let Moved { fd, provenance, idle_since } = moved;
         let stream = Stream::new(Socket::adopt(fd).ok()?);
-        Some(self.house(upstream, stream, provenance, idle_since))
+        Some(self.house(upstream, stream, provenance, idle_since, self.metrics.upstream_adopted()))
     }
 
     /// Gives a connection a place among this worker's.
@@ -204,6 +215,7 @@ impl Pools {
         stream: Stream,
         provenance: Provenance,
         idle_since: Option<Instant>,
+        gauge: UpstreamGauge,
     ) -> Connection {
         let mut idle = self.idle.borrow_mut();
         let place = idle.reserve();
@@ -212,7 +224,15 @@ impl Pools {
             self.watch.call();
         }
         let watched = self.watch.over(place);
-        Connection { stream, upstream: upstream.clone(), provenance, place, watched, idle_since }
+        Connection {
+            stream,
+            upstream: upstream.clone(),
+            provenance,
+            place,
+            watched,
+            idle_since,
+            _gauge: gauge,
+        }
     }
 
     /// Gives back a grant that nobody took.

@@ -3,6 +3,7 @@
 use super::{Lease, Patience, Pools, Upstream, seats};
 use crate::base::{AccountName, UpstreamName, now};
 use crate::config::{self, UpstreamAddress, UpstreamHost, UpstreamProtocol};
+use crate::telemetry::{Metrics, Shard};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::cell::Cell;
 use std::net::SocketAddr;
@@ -187,11 +188,16 @@ where
             scope.spawn(move || {
                 local_runtime().block_on(async {
                     let index = seat.index();
-                    work(index, Pools::new(seat)).await;
+                    work(index, Pools::new(seat, uncounted())).await;
                 });
             });
         }
     });
+}
+
+/// Counters that nobody reads.
+pub(super) fn uncounted() -> Rc<Shard> {
+    Rc::new(Metrics::new().unwrap().shard())
 }
 
 /// Long patience: whoever runs out of it has been forgotten.

@@ -4,7 +4,7 @@ mod workers;
 
 use super::*;
 use crate::config::UpstreamAddress;
-use crate::upstream::testing::{self, Recorder, exchange, local_runtime, patience, until};
+use crate::upstream::testing::{self, Recorder, exchange, local_runtime, patience, uncounted, until};
 use crate::upstream::{Counts, seats};
 use std::future::Future;
 use std::net::SocketAddr;
@@ -12,7 +12,7 @@ use std::net::SocketAddr;
 /// Runs `work` on one worker.
 fn on_a_worker<F: Future<Output = ()>>(work: impl FnOnce(Rc<Pools>) -> F) {
     let seat = seats(1).remove(0);
-    local_runtime().block_on(async { work(Pools::new(seat)).await });
+    local_runtime().block_on(async { work(Pools::new(seat, uncounted())).await });
 }
 
 async fn lease(pools: &Rc<Pools>, upstream: &Arc<Upstream>, want: Want) -> Lease {
