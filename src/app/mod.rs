@@ -30,20 +30,21 @@ use tokio::sync::mpsc;
 /// Runs a node until it is drained. 0 after a drain, 78 where the settings cannot be put into effect (EX_CONFIG),
 /// 71 for what the system refuses (EX_OSERR).
 pub fn run(node: Node) -> ExitCode {
-    run_and_tell(node, || {})
+    // Before the first thread: it changes the environment.
+    run_and_tell(node, Inherited::from_environment(), || {})
 }
 
 /// Runs the demo until Ctrl-C.
 pub fn demo() -> ExitCode {
-    let demo = match demo::Demo::prepare() {
-        Ok(demo) => demo,
+    let (demo, sockets) = match demo::Demo::prepare() {
+        Ok(prepared) => prepared,
         Err(error) => {
             complain(&format_args!("parvis: the demo cannot be prepared: {error}"));
             return ExitCode::from(OS_ERROR);
         }
     };
     match config::load_node(&demo.node_file()) {
-        Ok(node) => run_and_tell(node, || invite(&demo)),
+        Ok(node) => run_and_tell(node, sockets, || invite(&demo)),
         Err(report) => {
             complain(&report);
             ExitCode::from(CONFIG_ERROR)
@@ -62,9 +63,7 @@ fn complain(why: &dyn Display) {
 }
 
 /// Runs a node; `serving` is called once connections are accepted.
-fn run_and_tell(node: Node, serving: impl FnOnce()) -> ExitCode {
-    // Before the first thread: it changes the environment.
-    let inherited = Inherited::from_environment();
+fn run_and_tell(node: Node, inherited: Inherited, serving: impl FnOnce()) -> ExitCode {
     let log = match NodeLog::start() {
         Ok(log) => log,
         Err(error) => {
@@ -98,6 +97,7 @@ struct Running {
     log_writer: Rc<LogWriter>,
     workers: Vec<JoinHandle<io::Result<()>>>,
     switch: DrainSwitch,
+    signals: Signals,
 }
 
 /// Why a node did not start.
@@ -132,6 +132,8 @@ impl Running {
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failed::os)?;
         let entered = runtime.enter();
+        // Whoever waits for the addresses to be announced may send a signal at once.
+        let signals = Signals::new().map_err(Failed::os)?;
         let admin = node.admin.as_deref().map(AdminSocket::bind).transpose().map_err(Failed::os)?;
         let metrics_listener = node.metrics.map(MetricsListener::bind).transpose().map_err(Failed::os)?;
         let metrics = Arc::new(Metrics::new().map_err(Failed::os)?);
@@ -182,6 +184,7 @@ impl Running {
             log_writer,
             workers,
             switch,
+            signals,
         };
         running.announce();
         Ok(running)
@@ -213,6 +216,7 @@ impl Running {
             log_writer,
             workers,
             switch,
+            mut signals,
         } = self;
         let (commands, received) = mpsc::channel(COMMANDS);
         let (drain_wish, mut drain_wished) = mpsc::channel(1);
@@ -228,7 +232,6 @@ impl Running {
             }
             tasks
                 .run_until(async {
-                    let mut signals = Signals::new()?;
                     metrics.set_ready(true);
                     handle.ready();
                     loop {

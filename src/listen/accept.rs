@@ -150,6 +150,10 @@ where
                 if !self.has_room() {
                     return Poll::Ready(Next::Full);
                 }
+                if is_closing && self.bound.inherited {
+                    // Who queues there is for whoever has the socket next.
+                    return Poll::Ready(Next::Closed);
+                }
                 if is_closing {
                     // Whoever is there, whether the reactor has told of them or not.
                     return Poll::Ready(listener.accept_now().transpose().map_or(Next::Closed, Next::from));

@@ -47,8 +47,8 @@ impl Inherited {
         )
     }
 
-    /// What these descriptors are.
-    pub(super) fn from_sockets(sockets: impl IntoIterator<Item = (String, OwnedFd)>) -> Self {
+    /// These descriptors, each with its name, as if they had been handed in.
+    pub fn from_sockets(sockets: impl IntoIterator<Item = (String, OwnedFd)>) -> Self {
         let look = |(name, fd)| Socket { name, listens: Listens::of(&fd), fd };
         Self { sockets: sockets.into_iter().map(look).collect() }
     }

@@ -3,10 +3,12 @@
 
 mod upstream;
 
+use crate::listen::Inherited;
 use crate::tls::dev::Ca;
 use std::fmt::Write as _;
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, Ipv6Addr, TcpListener};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 /// A demo that is ready to run: its files stand in a directory of their own, which goes with it.
@@ -24,14 +26,17 @@ struct Ports {
 }
 
 impl Demo {
-    /// Makes certificates, starts the upstreams and writes the node's files into a fresh directory.
-    pub fn prepare() -> io::Result<Self> {
+    /// Makes certificates, starts the upstreams and writes the node's files into a fresh directory. The sockets of
+    /// its listeners are bound already, so that nobody takes a port that was found free.
+    pub fn prepare() -> io::Result<(Self, Inherited)> {
         let directory = std::env::temp_dir().join(format!("parvis-demo-{}", std::process::id()));
         make_private(&directory)?;
         for part in ["accounts.d", "certificates", "state"] {
             std::fs::create_dir_all(directory.join(part))?;
         }
-        let ports = Ports { clear: free_port(8080)?, tls: free_port(8443)? };
+        let (clear, clear_sockets) = bind(8080)?;
+        let (tls, tls_sockets) = bind(8443)?;
+        let ports = Ports { clear, tls };
         let ca = Ca::new().map_err(io::Error::other)?;
         ca.write(&directory.join("ca.pem")).map_err(io::Error::other)?;
         let issued = ca.issue(NAMES).map_err(io::Error::other)?;
@@ -44,7 +49,9 @@ impl Demo {
                 .replace("{tls}", &ports.tls.to_string());
             std::fs::write(directory.join("accounts.d").join(format!("{account}.toml")), document)?;
         }
-        Ok(Self { directory, ports, _upstreams: upstreams })
+        let sockets = clear_sockets.into_iter().chain(tls_sockets);
+        let sockets = sockets.map(|socket| ("demo".to_owned(), OwnedFd::from(socket)));
+        Ok((Self { directory, ports, _upstreams: upstreams }, Inherited::from_sockets(sockets)))
     }
 
     /// The node file to run.
@@ -106,22 +113,18 @@ fn make_private(directory: &Path) -> io::Result<()> {
     std::fs::DirBuilder::new().mode(0o700).create(directory)
 }
 
-/// `wanted` where it is free on both families, else one of the kernel's choice.
-fn free_port(wanted: u16) -> io::Result<u16> {
-    let is_free = |port: u16| {
-        TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).is_ok()
-            && TcpListener::bind(SocketAddr::from((Ipv6Addr::LOCALHOST, port))).is_ok()
+/// Listens on `wanted` where it is free on both families, else on a port of the kernel's choice.
+fn bind(wanted: u16) -> io::Result<(u16, [TcpListener; 2])> {
+    let on_both = |port: u16| -> io::Result<(u16, [TcpListener; 2])> {
+        let ipv4 = TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;
+        let port = ipv4.local_addr()?.port();
+        Ok((port, [ipv4, TcpListener::bind((Ipv6Addr::LOCALHOST, port))?]))
     };
-    if is_free(wanted) {
-        return Ok(wanted);
-    }
-    for _ in 0..PORT_TRIES {
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
-        if is_free(port) {
-            return Ok(port);
-        }
-    }
-    Err(io::Error::new(io::ErrorKind::AddrInUse, "no port is free on 127.0.0.1 and on [::1]"))
+    // The kernel's choice is free on IPv4; on IPv6 somebody may have it.
+    std::iter::once(wanted)
+        .chain(std::iter::repeat_n(0, PORT_TRIES))
+        .find_map(|port| on_both(port).ok())
+        .ok_or_else(|| io::Error::new(io::ErrorKind::AddrInUse, "no port is free on 127.0.0.1 and on [::1]"))
 }
 
 fn node_file(ports: Ports) -> String {
