@@ -27,10 +27,12 @@ pub async fn serve(mut stream: Stream, connection: Connection) {
 /// Serves requests until the last. `Keep` means that the visitor ended the connection.
 async fn requests(stream: &mut Stream, connection: &Connection) -> Ending {
     let mut deadline = Deadline::new();
+    let mut grace = FIRST_REQUEST_GRACE;
     loop {
-        if stream.input().is_empty() && !wait_for_request(stream, connection, &mut deadline).await {
+        if stream.input().is_empty() && !wait_for_request(stream, connection, &mut deadline, grace).await {
             return Ending::Keep;
         }
+        grace = Duration::ZERO;
         let head = match read_head(stream, connection, &mut deadline).await {
             Ok(Some(head)) => head,
             Ok(None) => return Ending::Keep,
@@ -46,19 +48,26 @@ async fn requests(stream: &mut Stream, connection: &Connection) -> Ending {
 }
 
 /// Waits for the first byte of a request, holding no buffer; whether one came before the idle deadline, the
-/// visitor's end, or the drain.
-async fn wait_for_request(stream: &mut Stream, connection: &Connection, deadline: &mut Deadline) -> bool {
+/// visitor's end, or the drain and its `grace`.
+async fn wait_for_request(
+    stream: &mut Stream,
+    connection: &Connection,
+    deadline: &mut Deadline,
+    grace: Duration,
+) -> bool {
     stream.input().release();
     deadline.set(now() + connection.node.timeouts.idle);
     let mut drained = std::pin::pin!(connection.worker.drain.clone().into_begun());
+    let mut is_drained = false;
     poll_fn(|cx| {
         if let Poll::Ready(readable) = stream.poll_readable(cx) {
             return Poll::Ready(readable.is_ok());
         }
-        if deadline.poll_expired(cx).is_ready() || drained.as_mut().poll(cx).is_ready() {
-            return Poll::Ready(false);
+        if !is_drained && drained.as_mut().poll(cx).is_ready() {
+            is_drained = true;
+            deadline.set(now() + grace.min(connection.node.timeouts.idle));
         }
-        Poll::Pending
+        deadline.poll_expired(cx).map(|()| false)
     })
     .await
 }
@@ -279,6 +288,10 @@ impl Sink for Visitor<'_> {
         self.http1.poll_finish(cx, trailers)
     }
 }
+
+/// How long a connection that was accepted may still send its first request once the drain has begun: the request may
+/// be on its way, and nobody told its visitor to go elsewhere. Connections opened on the off chance wait in vain.
+const FIRST_REQUEST_GRACE: Duration = Duration::from_secs(1);
 
 /// Unread bytes taken after an answer before the connection is closed all the same: a client that still sends
 /// after that much is not listening.
