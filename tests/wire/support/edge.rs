@@ -325,7 +325,7 @@ fn run(directory: &Path, arguments: &[&str]) -> Output {
 }
 
 /// `parvis run`, with these sockets from descriptor 3 on. A shell puts them there and says so in the variables of
-/// sd_listen_fds(3), which must name the process that was `exec`ed.
+/// sd_listen_fds(3), which must name the process that was `exec`ed. Bash, since others know no descriptor above 9.
 fn service(inherited: &[OwnedFd]) -> Command {
     let mut script = String::new();
     if !inherited.is_empty() {
@@ -336,7 +336,7 @@ fn service(inherited: &[OwnedFd]) -> Command {
         rustix::io::fcntl_setfd(fd, rustix::io::FdFlags::empty()).expect("a descriptor");
         script.extend([" ", &format!("{at}<&{}", fd.as_raw_fd())]);
     }
-    let mut shell = Command::new("/bin/sh");
+    let mut shell = Command::new("/bin/bash");
     shell.args(["-c", &script, BINARY]);
     shell
 }
