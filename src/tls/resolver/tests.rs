@@ -119,8 +119,9 @@ impl Node {
         let (ours, mut theirs) = UnixStream::pair().unwrap();
         theirs.write_all(bytes).unwrap();
         theirs.shutdown(Shutdown::Write).unwrap();
-        let runtime =
-            tokio::runtime::Builder::new_current_thread().enable_all().build_local(Default::default());
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build_local(tokio::runtime::LocalOptions::default());
         runtime.unwrap().block_on(async {
             let stream = Stream::new(Socket::adopt(ours.into()).unwrap());
             let protocols = Protocols { http1: true, http2: true };
