@@ -11,6 +11,7 @@ use crate::base::{DrainSwitch, now};
 use crate::config::{self, Node};
 use crate::control::{Control, Shared};
 use crate::listen::{Assumed, Clients, Inherited, Listeners, assume_user};
+use crate::proxy;
 use crate::route::Hosts;
 use crate::telemetry::{LogWriter, Metrics, NodeLog};
 use crate::tls::Policies;
@@ -157,10 +158,15 @@ impl Running {
         let policies = Arc::new(policies.map_err(Failed::os)?);
         let (switch, drain) = DrainSwitch::new();
         let clients = Clients::new(now());
+        let shared = proxy::Shared {
+            node: Arc::clone(&node),
+            hosts: Arc::clone(&hosts),
+            certificates: control.certificates().index(),
+            drain,
+        };
         let start = |seat| {
             worker::start(worker::Parts {
-                node: Arc::clone(&node),
-                hosts: Arc::clone(&hosts),
+                shared: shared.clone(),
                 policies: Arc::clone(&policies),
                 listening: listeners.watch(),
                 clients: Arc::clone(&clients),
@@ -168,7 +174,6 @@ impl Running {
                 seat,
                 metrics: metrics.shard(),
                 access_log: log_factory.worker(),
-                drain: drain.clone(),
             })
         };
         let workers = seats(workers).into_iter().map(start).collect::<io::Result<_>>().map_err(Failed::os)?;

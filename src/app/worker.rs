@@ -1,16 +1,12 @@
 //! A worker thread: its own runtime, its share of the listening sockets, its connections. Everything in it is
 //! local; the thread ends when its last connection has, or the drain's deadline is there.
 
-use crate::base::Drain;
-use crate::config::Node;
 use crate::listen::{self, Clients, Entrance, Listening, Share};
 use crate::net::within;
-use crate::proxy::{Worker, random_seed};
-use crate::route::Hosts;
+use crate::proxy::{Shared, Worker, random_seed};
 use crate::telemetry::{AccessLog, Shard};
 use crate::tls::Policies;
 use crate::upstream::{Pools, Seat};
-use arc_swap::ArcSwap;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -19,10 +15,8 @@ use std::time::Duration;
 
 /// What a worker is made of; `Send`, so that it can be made before its thread.
 pub struct Parts {
-    /// The node's settings.
-    pub node: Arc<ArcSwap<Node>>,
-    /// Which account holds a host.
-    pub hosts: Arc<Hosts>,
+    /// What all workers share.
+    pub shared: Shared,
     /// TLS.
     pub policies: Arc<Policies>,
     /// The listening sockets of the node.
@@ -37,8 +31,6 @@ pub struct Parts {
     pub metrics: Shard,
     /// Its end of the access log.
     pub access_log: AccessLog,
-    /// The node's drain.
-    pub drain: Drain,
 }
 
 /// Starts the worker's thread.
@@ -54,21 +46,19 @@ pub fn start(parts: Parts) -> io::Result<JoinHandle<io::Result<()>>> {
 
 async fn serve(parts: Parts) {
     let share = Share { worker: parts.seat.index(), workers: parts.workers };
-    let mut drain = parts.drain.clone();
+    let mut drain = parts.shared.drain.clone();
     let metrics = Rc::new(parts.metrics);
     let entrance = Entrance {
-        node: Arc::clone(&parts.node),
+        node: Arc::clone(&parts.shared.node),
         clients: parts.clients,
         metrics: Rc::clone(&metrics),
-        drain: parts.drain.clone(),
+        drain: parts.shared.drain.clone(),
     };
     let worker = Rc::new(Worker::new(
-        parts.node,
-        parts.hosts,
+        parts.shared,
         Pools::new(parts.seat, Rc::clone(&metrics)),
         metrics,
         Rc::new(parts.access_log),
-        parts.drain,
         random_seed(),
     ));
     tokio::task::spawn_local(follow_the_wall_clock(Rc::clone(&worker)));

@@ -410,7 +410,8 @@ pub(super) const FORCE_HTTPS: Setting<bool> = Setting {
     default: false,
     least: false,
     most: true,
-    effect: "Whether clear requests are redirected to `https://` (301; 308 where the method is not safe).",
+    effect: "Whether clear requests are redirected to `https://` (301; 308 where the method is not safe). It waits \
+             until a certificate other than the default covers the name.",
     reason: "It would break the clients of a site whose certificate is not there yet.",
     cost: "None.",
 };

@@ -37,6 +37,8 @@ pub struct Control {
     log_writer: Rc<LogWriter>,
     metrics: Arc<Metrics>,
     watch: Watch,
+    /// The revision of the certificates' directories that is watched.
+    watched: Option<u64>,
     leaving: Leaving,
     started: Instant,
 }
@@ -83,6 +85,9 @@ impl Control {
     pub fn start(shared: Shared) -> io::Result<Self> {
         let node = shared.node.load_full();
         shared.hosts.set_default_site(default_site(&node));
+        // Watched before they are read, so that no change falls between the two.
+        let mut watch = Watch::new()?;
+        watch.set(&BTreeSet::from([node.accounts.clone()]));
         let documents = Documents::open(Arc::clone(&node), Arc::clone(&shared.hosts))?;
         let mut certificates =
             Certificates::open(certificate_settings(&node), wall()).map_err(io::Error::other)?;
@@ -97,7 +102,8 @@ impl Control {
             listeners: shared.listeners,
             log_writer: shared.log_writer,
             metrics: shared.metrics,
-            watch: Watch::new()?,
+            watch,
+            watched: None,
             leaving: Leaving::default(),
             started: now(),
         };
@@ -149,13 +155,22 @@ impl Control {
         }
     }
 
-    /// These files were written, moved or deleted.
+    /// These files were written, moved or deleted, and these directories came or went.
     fn files_changed(&mut self, files: Vec<PathBuf>) {
         let at = now();
         let accounts = self.node.load().accounts.clone();
-        let (documents, others): (Vec<_>, Vec<_>) =
-            files.into_iter().partition(|file| watch::is_in(file, &accounts));
-        let names: BTreeSet<AccountName> = documents.iter().filter_map(|file| account_of(file)).collect();
+        if files.contains(&accounts) {
+            // Another directory stands in its place, or none.
+            return self.look_at_everything();
+        }
+        let (mut names, mut others) = (BTreeSet::new(), Vec::new());
+        for file in files {
+            match account_of(&file).filter(|_| watch::is_in(&file, &accounts)) {
+                Some(name) => _ = names.insert(name),
+                // A certificate may lie beside the document that attaches it.
+                None => others.push(file),
+            }
+        }
         for name in names {
             if self.documents.is_missing(&name) {
                 self.leaving.note(name, at);
@@ -164,8 +179,7 @@ impl Control {
             }
         }
         if !others.is_empty() {
-            let reload = self.certificates.reload_paths(&others, wall());
-            tracing::info!(?reload, "certificates");
+            self.certificates.reload_paths(&others, wall());
         }
         self.watch_everything();
         self.publish_counts();
@@ -182,6 +196,8 @@ impl Control {
     }
 
     fn look_at_everything(&mut self) {
+        self.watched = None;
+        self.watch_everything();
         for applied in self.documents.rescan(now(), false) {
             self.acknowledge(applied);
         }
@@ -235,6 +251,8 @@ impl Control {
             ..new
         });
         self.node.store(Arc::clone(&new));
+        self.watched = None;
+        self.watch_everything();
         if let Err(error) = self.log_writer.reload(&new.logs) {
             changed.push(format!("logs: {error}"));
         }
@@ -256,17 +274,26 @@ impl Control {
         Ok(Reloaded { changed, needs_restart, documents })
     }
 
+    /// Watches what there is to be watched by now. What is new to the watcher is looked at once more: it was read
+    /// before it was watched.
     fn watch_everything(&mut self) {
-        let mut directories = self.certificates.watch();
-        directories.insert(self.node.load().accounts.clone());
-        self.watch.set(&directories);
+        for _ in 0..WATCH_TURNS {
+            let revision = self.certificates.watch_revision();
+            if self.watched.replace(revision) == Some(revision) {
+                return;
+            }
+            let mut directories = self.certificates.watch();
+            directories.insert(self.node.load().accounts.clone());
+            let new = self.watch.set(&directories);
+            self.certificates.reload_paths(&new, wall());
+        }
     }
 
     fn publish_counts(&self) {
         let mut counts = self.documents.counts();
         let summary = self.certificates.summary(wall());
         counts.certificates = (summary.attached + summary.customer + summary.automatic) as u64;
-        counts.certificate_problems = self.certificates.problems(wall()).len() as u64;
+        counts.certificate_problems = self.certificates.files_with_problems(wall()) as u64;
         self.metrics.set_documents(counts);
     }
 
@@ -329,6 +356,10 @@ fn needs_restart(old: &Node, new: &Node) -> Vec<&'static str> {
 /// How often everything is looked at without a hint: what the watcher missed (a network file system, a directory
 /// that was replaced) is found this late. One stat a file.
 const RESCAN: Duration = Duration::from_secs(30);
+
+/// How often directories that have just been found are looked at for more of them: they lie two deep below the one
+/// they are found in. What grows faster is found by the slow rescan.
+const WATCH_TURNS: usize = 4;
 
 /// The pause before a failed watcher is asked again.
 const WATCHER_PAUSE: Duration = Duration::from_secs(1);

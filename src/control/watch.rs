@@ -26,7 +26,7 @@ pub struct Watch {
 /// What was heard.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Hint {
-    /// These files were written, moved or deleted.
+    /// These files were written, moved or deleted; these directories came or went.
     Files(Vec<PathBuf>),
     /// More happened than could be told: everything is to be looked at.
     Everything,
@@ -48,7 +48,9 @@ impl Watch {
 
     /// Watches these directories from now on, and no others. One that cannot be watched is named in the log once,
     /// and tried again at the next call.
-    pub fn set(&mut self, wanted: &BTreeSet<PathBuf>) {
+    ///
+    /// Returns those that were not watched before: what was written into one of them until now was not heard.
+    pub fn set(&mut self, wanted: &BTreeSet<PathBuf>) -> Vec<PathBuf> {
         let gone: Vec<_> = self
             .directories
             .iter()
@@ -62,22 +64,22 @@ impl Watch {
         }
         let have: BTreeSet<&PathBuf> = self.directories.values().collect();
         let missing: Vec<_> = wanted.iter().filter(|directory| !have.contains(directory)).cloned().collect();
-        for directory in missing {
-            self.add(directory);
-        }
         self.unwatched.retain(|directory| wanted.contains(directory));
+        missing.into_iter().filter_map(|directory| self.add(directory)).collect()
     }
 
-    fn add(&mut self, directory: PathBuf) {
+    fn add(&mut self, directory: PathBuf) -> Option<PathBuf> {
         match inotify::add_watch(self.inotify.get_ref(), &directory, CHANGES) {
             Ok(descriptor) => {
                 self.unwatched.remove(&directory);
-                self.directories.insert(descriptor, directory);
+                self.directories.insert(descriptor, directory.clone());
+                Some(directory)
             }
             Err(error) => {
                 if self.unwatched.insert(directory.clone()) {
                     tracing::warn!(directory = %directory.display(), %error, "not watched: changes are found by the slow rescan");
                 }
+                None
             }
         }
     }
@@ -114,12 +116,14 @@ impl Watch {
                 }
             }
             drop(ready);
-            for gone in &heard.gone {
-                self.unwatched.extend(self.directories.remove(gone));
+            for gone in heard.gone {
+                let directory = self.directories.remove(&gone);
+                self.unwatched.extend(directory.clone());
+                heard.files.extend(directory);
                 // One that was moved away is watched where it went; one that was deleted is not, and this fails.
-                let _ = inotify::remove_watch(self.inotify.get_ref(), *gone);
+                let _ = inotify::remove_watch(self.inotify.get_ref(), gone);
             }
-            if heard.everything || !heard.gone.is_empty() {
+            if heard.everything {
                 return Ok(Hint::Everything);
             }
             if !heard.files.is_empty() {
@@ -151,9 +155,17 @@ impl Heard {
             // A watch that was given up by us is not ours any more.
             self.gone.extend(directories.contains_key(&watch).then_some(watch));
         } else if let (Some(directory), Some(name)) = (directories.get(&watch), name) {
-            self.files.insert(directory.join(OsStr::from_bytes(name)));
+            let path = directory.join(OsStr::from_bytes(name));
+            if !events.contains(ReadFlags::CREATE) || events.contains(ReadFlags::ISDIR) || is_link(&path) {
+                self.files.insert(path);
+            }
         }
     }
+}
+
+/// A file that is created is empty, and heard of again when it is closed; a link is whole.
+fn is_link(path: &Path) -> bool {
+    path.symlink_metadata().is_ok_and(|metadata| metadata.is_symlink())
 }
 
 /// Whether `path` lies directly in `directory`.
@@ -163,8 +175,9 @@ pub fn is_in(path: &Path, directory: &Path) -> bool {
 
 /// What a document written in any reasonable way causes: closed after writing, or renamed into place. `IN_MODIFY`
 /// would tell of half-written files, and our own reads are nobody's change. `IN_MOVE_SELF`: another directory will
-/// stand at the path.
+/// stand at the path. `IN_CREATE`: a directory or a link, which nobody closes.
 const CHANGES: WatchFlags = WatchFlags::CLOSE_WRITE
+    .union(WatchFlags::CREATE)
     .union(WatchFlags::MOVED_TO)
     .union(WatchFlags::MOVED_FROM)
     .union(WatchFlags::DELETE)
@@ -204,15 +217,42 @@ mod tests {
     }
 
     #[tokio::test(flavor = "current_thread")]
-    async fn a_directory_that_goes_means_looking_at_everything() {
+    async fn a_directory_that_goes_is_heard() {
         let directory = tempfile::tempdir().unwrap();
         let inner = directory.path().join("inner");
         std::fs::create_dir(&inner).unwrap();
         let mut watch = Watch::new().unwrap();
         watch.set(&BTreeSet::from([inner.clone()]));
         std::fs::remove_dir(&inner).unwrap();
-        assert_eq!(watch.hint().await.unwrap(), Hint::Everything);
+        assert_eq!(files(watch.hint().await.unwrap()), [inner]);
         assert!(!watch.is_complete());
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn directories_and_links_are_heard_when_they_come() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = |name: &str| directory.path().join(name);
+        let mut watch = Watch::new().unwrap();
+        watch.set(&BTreeSet::from([directory.path().to_owned()]));
+        let open = std::fs::File::create(path("half-written")).unwrap();
+        std::fs::create_dir(path("alice")).unwrap();
+        std::os::unix::fs::symlink("/dev/null", path("link")).unwrap();
+        assert_eq!(files(watch.hint().await.unwrap()), [path("alice"), path("link")]);
+        drop(open);
+        assert_eq!(files(watch.hint().await.unwrap()), [path("half-written")]);
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn who_asks_is_told_which_directories_were_not_heard_before() {
+        let directory = tempfile::tempdir().unwrap();
+        let (one, two) = (directory.path().join("one"), directory.path().join("two"));
+        std::fs::create_dir(&one).unwrap();
+        let wanted = BTreeSet::from([one.clone(), two.clone()]);
+        let mut watch = Watch::new().unwrap();
+        assert_eq!(watch.set(&wanted), [one]);
+        assert!(watch.set(&wanted).is_empty());
+        std::fs::create_dir(&two).unwrap();
+        assert_eq!(watch.set(&wanted), [two]);
     }
 
     #[tokio::test(flavor = "current_thread")]
@@ -224,7 +264,7 @@ mod tests {
         watch.set(&BTreeSet::from([wanted.clone()]));
         std::fs::rename(&wanted, parent.path().join("old")).unwrap();
         std::fs::create_dir(&wanted).unwrap();
-        assert_eq!(watch.hint().await.unwrap(), Hint::Everything);
+        assert_eq!(files(watch.hint().await.unwrap()), std::slice::from_ref(&wanted));
         watch.set(&BTreeSet::from([wanted.clone()]));
         assert!(watch.is_complete());
         std::fs::write(parent.path().join("old/a.toml"), "x").unwrap();

@@ -123,6 +123,10 @@ impl Secured for Agreed {
     fn may_serve(&self, host: &Host, holder: Option<(&AccountName, TlsProfile)>) -> bool {
         self.identity.may_serve(host, holder)
     }
+
+    fn is_certified(&self, host: &Host) -> bool {
+        self.identity.is_certified(host)
+    }
 }
 
 fn version(handshake: &Handshake) -> TlsVersion {

@@ -31,6 +31,9 @@ pub trait Secured {
     /// Whether a request for `host`, held by an account under a profile (`None`: by nobody), may be answered here:
     /// the SNI ≠ Host rule (RFC 9110 §7.4).
     fn may_serve(&self, host: &Host, holder: Option<(&AccountName, TlsProfile)>) -> bool;
+
+    /// Whether the certificate shown was another than the default, and has the name `host`.
+    fn is_certified(&self, host: &Host) -> bool;
 }
 
 impl Connection {

@@ -110,7 +110,7 @@ impl Attempt<'_> {
         self.write_head(origin.out(), &spec, key, record);
         origin.begin_request(self.head.body());
         let mut append = Buffer::new();
-        let hsts = place::hsts(self.connection, self.place);
+        let hsts = place::hsts(self.connection, self.head, self.place);
         if let Some(value) = hsts {
             push_line(&mut append, "strict-transport-security", value);
         }

@@ -15,7 +15,7 @@ mod worker;
 pub use client::{Client, Ending, Extra};
 pub use connection::{Connection, Secured};
 pub use record::refused_head;
-pub use worker::{Worker, random_seed};
+pub use worker::{Certified, Shared, Worker, random_seed};
 
 use crate::account::Action;
 use crate::answer::Answer;
@@ -74,13 +74,13 @@ fn answer_without_upstream(
         return Err(Cause::Maintenance.into());
     }
     let site = place.site();
-    if site.force_https && connection.tls.is_none() {
+    if place::forces_https(connection, head, place) {
         return Ok(Some(place::https_redirect(connection, head)));
     }
     Ok(match &site.action {
         Action::Redirect(redirect) => {
             let answer = Answer::redirect(redirect.status, &redirect.location(head.path_and_query()));
-            Some(place::with_hsts(connection, place, answer))
+            Some(place::with_hsts(connection, head, place, answer))
         }
         Action::Forward(_) => None,
     })

@@ -5,7 +5,6 @@ use super::connection::Connection;
 use super::record::Record;
 use crate::answer::Answer;
 use crate::base::{Authority, Buffer, Cause, Refusal};
-use crate::config::Listen;
 use crate::message::{RequestHead, push_authority};
 use crate::route::{Matched, Resolution};
 
@@ -40,39 +39,48 @@ pub fn check_connection(connection: &Connection, head: &RequestHead, place: &Mat
     Err(Refusal::new(Cause::Misdirected, "the connection's certificate and policy do not cover this host"))
 }
 
-/// The value of the site's `Strict-Transport-Security`, over TLS alone (RFC 6797 §7.2).
-pub fn hsts<'a>(connection: &Connection, place: &'a Matched) -> Option<&'a [u8]> {
-    connection.tls.as_ref()?;
-    place.site().hsts.as_ref().map(http::HeaderValue::as_bytes)
+/// The value of the site's `Strict-Transport-Security`, over TLS alone (RFC 6797 §7.2), and only where the visitor
+/// was shown a certificate for the host: a promise that cannot be kept locks everybody out.
+pub fn hsts<'a>(connection: &Connection, head: &RequestHead, place: &'a Matched) -> Option<&'a [u8]> {
+    let tls = connection.tls.as_ref()?;
+    let value = place.site().hsts.as_ref()?;
+    tls.is_certified(&head.authority().host).then_some(value.as_bytes())
 }
 
 /// `answer` with the site's `Strict-Transport-Security`, where it is sent.
-pub fn with_hsts(connection: &Connection, place: &Matched, answer: Answer) -> Answer {
-    match hsts(connection, place) {
+pub fn with_hsts(connection: &Connection, head: &RequestHead, place: &Matched, answer: Answer) -> Answer {
+    match hsts(connection, head, place) {
         Some(value) => answer.with("strict-transport-security", value),
         None => answer,
     }
+}
+
+/// Whether the request must come again over TLS. Not before there is a certificate for its host: a redirect to a
+/// warning helps nobody.
+pub fn forces_https(connection: &Connection, head: &RequestHead, place: &Matched) -> bool {
+    let holder = (!place.is_default).then(|| place.account.name());
+    place.site().force_https
+        && connection.tls.is_none()
+        && connection.worker.certificates.is_certified(&head.authority().host, holder)
 }
 
 /// The same address over TLS: 301 where the method is safe, 308 where it must not change (RFC 9110 §15.4).
 pub fn https_redirect(connection: &Connection, head: &RequestHead) -> Answer {
     let mut location = Buffer::new();
     location.extend(b"https://");
-    push_authority(
-        &mut location,
-        &Authority { host: head.authority().host.clone(), port: https_port(connection) },
-    );
+    let Authority { host, port } = head.authority();
+    push_authority(&mut location, &Authority { host: host.clone(), port: https_port(connection, *port) });
     if head.path_and_query().first() == Some(&b'/') {
         location.extend(head.path_and_query());
     }
     Answer::redirect(if head.is_safe() { 301 } else { 308 }, location.filled())
 }
 
-/// The port that `https` is served on, where it is not the usual one.
-fn https_port(connection: &Connection) -> Option<u16> {
-    if connection.local.0.port() == 80 {
-        return None;
-    }
-    let tls = |listen: &&Listen| listen.tls;
-    connection.node.listen.iter().find(tls).map(|listen| listen.address.port()).filter(|port| *port != 443)
+/// The port to name in an `https` address, for a visitor who named `port`: none for one who came to the usual port,
+/// wherever the address translation in front of us took it; else that of the node's TLS listener.
+fn https_port(connection: &Connection, port: Option<u16>) -> Option<u16> {
+    port.filter(|port| *port != 80)?;
+    let tls = connection.node.listen.iter().find(|listen| listen.tls);
+    // Port 0 was left to the kernel, which told the listeners alone.
+    tls.map(|listen| listen.address.port()).filter(|port| ![0, 443].contains(port))
 }

@@ -1,6 +1,6 @@
 //! What one worker thread shares among its connections. `!Send` by intent: a worker is an island.
 
-use crate::base::{AccountName, Cause, Clock, Drain, RequestId};
+use crate::base::{AccountName, Cause, Clock, Drain, Host, RequestId};
 use crate::config::Node;
 use crate::message::WebSocketKey;
 use crate::route::Hosts;
@@ -12,12 +12,34 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
+/// What all workers share.
+#[derive(Clone)]
+pub struct Shared {
+    /// The node's settings, swapped whole by a reload.
+    pub node: Arc<ArcSwap<Node>>,
+    /// Which account holds a host.
+    pub hosts: Arc<Hosts>,
+    /// Which names have a certificate.
+    pub certificates: Arc<dyn Certified>,
+    /// The node's drain.
+    pub drain: Drain,
+}
+
+/// Tells which names have a certificate. Asked for a clear request of a site that forces https: must not wait.
+pub trait Certified: Send + Sync {
+    /// Whether a visitor who comes for `host`, which `account` holds (`None`: nobody), is shown another certificate
+    /// than the default.
+    fn is_certified(&self, host: &Host, account: Option<&AccountName>) -> bool;
+}
+
 /// A worker's own things, and its views of what all workers share.
 pub struct Worker {
     /// The node's settings, swapped whole by a reload.
     pub node: Arc<ArcSwap<Node>>,
     /// Which account holds a host.
     pub hosts: Arc<Hosts>,
+    /// Which names have a certificate.
+    pub certificates: Arc<dyn Certified>,
     /// Idle upstream connections.
     pub pools: Rc<Pools>,
     /// This worker's counters.
@@ -47,17 +69,17 @@ type DateText = [u8; 29];
 impl Worker {
     /// A worker's things. `seed` is random; see [`random_seed`].
     pub fn new(
-        node: Arc<ArcSwap<Node>>,
-        hosts: Arc<Hosts>,
+        shared: Shared,
         pools: Rc<Pools>,
         metrics: Rc<Shard>,
         access_log: Rc<AccessLog>,
-        drain: Drain,
         seed: [u64; 2],
     ) -> Self {
+        let Shared { node, hosts, certificates, drain } = shared;
         Self {
             node,
             hosts,
+            certificates,
             pools,
             metrics,
             access_log,

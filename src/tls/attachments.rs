@@ -4,6 +4,7 @@ use super::place::{Place, Slot, Source};
 use crate::base::{AccountName, HostPattern};
 use crate::config::AttachedCertificate;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 use std::path::{Path, PathBuf};
 
 /// The `[[certificate]]` tables of all documents. Every change costs what its account's tables cost.
@@ -51,11 +52,11 @@ impl Attachments {
         self.tables.get(account).into_iter().flat_map(|files| files.keys().map(|file| slot(account, file)))
     }
 
-    /// The slots that read `file`.
-    pub fn slots_of(&self, file: &Path) -> impl Iterator<Item = Slot> {
+    /// The slots that read the file at `path`, or a file below the directory there.
+    pub fn slots_of(&self, path: &Path) -> impl Iterator<Item = Slot> {
         self.accounts
-            .get_key_value(file)
-            .into_iter()
+            .range::<Path, _>((Bound::Included(path), Bound::Unbounded))
+            .take_while(move |(file, _)| file.starts_with(path))
             .flat_map(|(file, accounts)| accounts.iter().map(move |account| slot(account, file)))
     }
 

@@ -117,7 +117,7 @@ impl Certificates {
         let mut gone = Vec::new();
         for path in paths {
             wanted.extend(self.attached.slots_of(path));
-            wanted.extend(self.default_slot().filter(|slot| slot.place.path() == path));
+            wanted.extend(self.default_slot().filter(|slot| slot.place.path().starts_with(path)));
             self.locate(path, &mut wanted, &mut gone);
         }
         self.take_over(wanted, gone, now)

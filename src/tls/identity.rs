@@ -1,6 +1,7 @@
 //! What a TLS connection was opened for, and which hosts it may therefore be asked for. Pure.
 
 use super::index::Entry;
+use super::place::Source;
 use crate::base::{AccountName, Host};
 use crate::config::TlsProfile;
 use std::sync::Arc;
@@ -49,6 +50,12 @@ impl Identity {
                 asked == self.profile && (same_account || self.certificate_serves(host))
             }
         }
+    }
+
+    /// Whether the certificate shown was another than the default, and has the name `host`. Cost: by the names of the
+    /// certificate.
+    pub fn is_certified(&self, host: &Host) -> bool {
+        self.shown.source != Source::Default && self.shown.certificate.covers(host)
     }
 
     /// The name the visitor sent (RFC 6066 §3), lower case, without a dot at its end.

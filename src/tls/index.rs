@@ -5,6 +5,7 @@ use super::certificate::Certificate;
 use super::name::{CertificateName, parent};
 use super::place::{Place, Source};
 use crate::base::{AccountName, Host};
+use crate::proxy::Certified;
 use arc_swap::ArcSwap;
 use foldhash::quality::RandomState;
 use std::collections::{BTreeMap, HashSet};
@@ -158,6 +159,12 @@ impl Index {
     /// Replaces the default certificate.
     pub(super) fn set_default(&self, entry: Arc<Entry>) {
         self.default.store(entry);
+    }
+}
+
+impl Certified for Index {
+    fn is_certified(&self, host: &Host, account: Option<&AccountName>) -> bool {
+        self.covers(host, account)
     }
 }
 

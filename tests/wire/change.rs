@@ -104,9 +104,11 @@ fn no_connection_is_closed_by_a_change() {
     let mut kept = edge.connect();
     assert_eq!(get(&mut kept, "b.test").text(), "here");
 
-    // The account moves to another upstream; the node file is read again.
-    edge.write_document("alice", &account("\"a.test\"", &origin.address()));
-    expect_text(&mut kept, "a.test", "here");
+    // The account moves to another upstream; the node file is read again. A new host tells when: asked before, the
+    // old upstream would be waited for.
+    edge.write_document("alice", &account("\"a.test\", \"moved.test\"", &origin.address()));
+    expect_text(&mut kept, "moved.test", "here");
+    assert_eq!(get(&mut kept, "a.test").text(), "here");
     edge.signal(Signal::HUP);
     edge.write_document("carol", &account("\"c.test\"", &origin.address()));
     expect_text(&mut kept, "c.test", "here");

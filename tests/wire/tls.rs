@@ -144,6 +144,14 @@ fn certificates_change_while_running() {
     edge.write_certificate("alice/b/privkey.pem", &whole[at..]);
     edge.write_certificate("alice/b/fullchain.pem", &whole[..at]);
     shows(&edge, "a.test", "third.test");
+    // A file beside the document that attaches it.
+    let attached = "[[certificate]]\nnames = [\"a.test\"]\nfile = \"attached.pem\"\n";
+    let document = std::fs::read_to_string(edge.path().join("accounts.d/alice.toml")).expect("a document");
+    edge.write_file("accounts.d/attached.pem", &pem(&["a.test", "fourth.test"]));
+    edge.write_document("alice", &format!("{attached}{document}"));
+    shows(&edge, "a.test", "fourth.test");
+    edge.write_file("accounts.d/attached.pem", &pem(&["a.test", "fifth.test"]));
+    shows(&edge, "a.test", "fifth.test");
     // The connection that was there is not disturbed.
     assert_eq!(get(&mut before, "a.test").text(), "here");
 }
@@ -234,11 +242,11 @@ fn no_session_resumes_under_another_name() {
         ("bob", &account("\"b.test\"", &origin.address())),
     ]);
     for version in [&rustls::version::TLS13, &rustls::version::TLS12] {
-        let store = Arc::new(OneNameForAll(ClientSessionMemoryCache::new(8)));
+        // One client: another one's verifier never saw the certificate, so that it would not offer the session.
+        let mut config = certificate::trusting_with(&["http/1.1"], &[version]);
+        config.resumption = Resumption::store(Arc::new(OneNameForAll(ClientSessionMemoryCache::new(8))));
         let connect = |name: &str| {
-            let mut config = certificate::trusting_with(&["http/1.1"], &[version]);
-            config.resumption = Resumption::store(store.clone());
-            let mut raw = Raw::try_tls(edge.tls_address(), config, Some(name)).expect("a handshake");
+            let mut raw = Raw::try_tls(edge.tls_address(), config.clone(), Some(name)).expect("a handshake");
             // Tickets come behind the handshake: read on until an answer.
             get(&mut raw, name);
             raw.tls_state().handshake_kind().expect("a handshake")
@@ -308,7 +316,11 @@ fn a_default_is_made() {
 
 fn here(addresses: &str, more: &str) -> Edge {
     let origin = Origin::saying("here");
-    Edge::with(&[("alice", &format!("{more}{}", account(addresses, &origin.address())))])
+    Files::new()
+        // Some of these tests ask for a certificate until it is there: more handshakes than a visitor needs.
+        .set("limits", "handshakes_per_client", "\"unlimited\"")
+        .document("alice", &format!("{more}{}", account(addresses, &origin.address())))
+        .start()
 }
 
 #[track_caller]

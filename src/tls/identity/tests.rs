@@ -96,3 +96,12 @@ fn without_a_name_or_with_one_nobody_holds_the_host_decides() {
         assert!(serves(&strict, "a.alice.test", Some(("alice", Intermediate))), "more than asked for");
     }
 }
+
+/// What a promise to come back over TLS hangs on.
+#[test]
+fn a_name_is_certified_by_a_certificate_that_has_it_and_is_not_the_default() {
+    let shown = |source, names| opened(Some("a.alice.test"), Some("alice"), Intermediate, (source, names));
+    assert!(shown(Source::Customer(account("alice")), OWN).is_certified(&host("A.alice.test")));
+    assert!(!shown(Source::Automatic, OWN).is_certified(&host("b.alice.test")));
+    assert!(!shown(Source::Default, OWN).is_certified(&host("a.alice.test")));
+}
