@@ -12,6 +12,7 @@ mod hostile_upstream;
 mod h2_state;
 mod h2_requests;
 mod h2_forwarding;
+mod h2_life;
 mod tls;
 mod accounts;
 mod peers;

@@ -2,42 +2,91 @@
 //! connection before the h2 crate works through it. Reads frame headers (RFC 9113 §4.1) as they pass; changes
 //! nothing.
 
+use super::tally::Tally;
 use crate::base::now;
 use crate::net::Stream;
+use std::cell::Cell;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Context, Poll, ready};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// A stream whose incoming frames are watched.
 pub struct Guard {
-    stream: Stream,
+    stream: Option<Stream>,
+    after: Rc<Cell<Option<Stream>>>,
+    tally: Rc<Tally>,
     frames: Frames,
-    /// Idle frames in the present window.
-    idle: u32,
-    window: Instant,
+    window: Window,
 }
 
 impl Guard {
-    /// Watches `stream` from its first byte, the preface included.
-    pub fn new(stream: Stream) -> Self {
-        Self { stream, frames: Frames::default(), idle: 0, window: now() }
+    /// Watches `stream` from its first byte, the preface included. When the h2 crate is done with it, it is put
+    /// into `after`.
+    pub fn new(stream: Stream, tally: Rc<Tally>, after: Rc<Cell<Option<Stream>>>) -> Self {
+        Self {
+            stream: Some(stream),
+            after,
+            tally,
+            frames: Frames::default(),
+            window: Window { begun: now(), work: 0, idle: 0 },
+        }
+    }
+
+    fn stream(&mut self) -> io::Result<Pin<&mut Stream>> {
+        self.stream.as_mut().map(Pin::new).ok_or_else(|| io::ErrorKind::NotConnected.into())
+    }
+
+    fn count(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        match &written {
+            Poll::Ready(Ok(count)) => self.tally.wrote(*count),
+            Poll::Ready(Err(_)) => {}
+            Poll::Pending => self.tally.set_blocked(true),
+        }
+        written
     }
 
     /// Counts the idle frames among `bytes`.
     fn watch(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.idle += self.frames.idle_in(bytes);
-        if self.idle <= IDLE_FRAMES {
+        let idle = self.frames.idle_in(bytes);
+        if idle == 0 || self.window.allows(idle, self.tally.work(), now) {
             return Ok(());
         }
-        let now = now();
-        if now.saturating_duration_since(self.window) < WINDOW {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "a flood of frames that carry nothing"));
+        Err(io::Error::new(io::ErrorKind::InvalidData, "a flood of frames that carry nothing"))
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        self.after.set(self.stream.take());
+    }
+}
+
+/// The idle frames of the present stretch of time.
+#[derive(Debug)]
+struct Window {
+    begun: Instant,
+    /// [`Tally::work`] when it began.
+    work: u32,
+    idle: u32,
+}
+
+impl Window {
+    /// Whether `idle` more frames are no flood, after `work` done for the visitor in all.
+    fn allows(&mut self, idle: u32, work: u32, now: impl FnOnce() -> Instant) -> bool {
+        self.idle = self.idle.saturating_add(idle);
+        let earned = work.wrapping_sub(self.work);
+        if self.idle <= IDLE_FRAMES.saturating_add(earned) {
+            return true;
         }
-        self.window = now;
-        self.idle = 0;
-        Ok(())
+        let now = now();
+        if now.saturating_duration_since(self.begun) < WINDOW {
+            return false;
+        }
+        *self = Self { begun: now, work, idle: 0 };
+        true
     }
 }
 
@@ -96,14 +145,15 @@ impl AsyncRead for Guard {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
-        ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
+        ready!(self.stream()?.poll_read(cx, buf))?;
         Poll::Ready(self.watch(&buf.filled()[before..]))
     }
 }
 
 impl AsyncWrite for Guard {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
+        let written = self.stream()?.poll_write(cx, bytes);
+        self.count(written)
     }
 
     fn poll_write_vectored(
@@ -111,19 +161,22 @@ impl AsyncWrite for Guard {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
+        let written = self.stream()?.poll_write_vectored(cx, slices);
+        self.count(written)
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
+        true
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        let flushed = self.stream()?.poll_flush(cx);
+        self.tally.set_blocked(flushed.is_pending());
+        flushed
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        self.stream()?.poll_shutdown(cx)
     }
 }
 
@@ -137,11 +190,12 @@ const WINDOW_UPDATE: u8 = 8;
 const CONTINUATION: u8 = 9;
 const END_STREAM: u8 = 1;
 
-/// Idle frames a connection may send in a window: a hundred times what a lively gRPC client needs.
+/// Idle frames a connection may send in a window beside one for each stream begun and each piece of an answer: a
+/// client that measures its bandwidth pings after whatever it receives (gRPC), one that is quiet needs ten.
 const IDLE_FRAMES: u32 = 1000;
 
 /// The window they are counted in.
-const WINDOW: std::time::Duration = std::time::Duration::from_secs(10);
+const WINDOW: Duration = Duration::from_secs(10);
 
 #[cfg(test)]
 mod tests {
@@ -170,5 +224,21 @@ mod tests {
             prop_assert_eq!(idle, 5);
             prop_assert_eq!((frames.skip, frames.have), (0, 0));
         }
+    }
+
+    #[test]
+    fn idle_frames_are_few_or_earned() {
+        let begun = now();
+        let mut window = Window { begun, work: 0, idle: 0 };
+        let soon = || begun + WINDOW / 2;
+        assert!(window.allows(IDLE_FRAMES, 0, soon));
+        assert!(!window.allows(1, 0, soon));
+        // As many as pieces were sent.
+        assert!(window.allows(1, 2, soon));
+        assert!(!window.allows(1, 2, soon));
+        // Time makes them good again.
+        assert!(window.allows(1, 2, || begun + WINDOW));
+        assert!(window.allows(IDLE_FRAMES, 2, || begun + WINDOW));
+        assert!(!window.allows(1, 2, || begun + WINDOW));
     }
 }
