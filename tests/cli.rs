@@ -27,8 +27,9 @@ struct Files(tempfile::TempDir);
 impl Files {
     fn new(node: &str, documents: &[(&str, &str)]) -> Self {
         let files = Self(tempfile::tempdir().unwrap());
-        let text =
-            format!("[[listen]]\naddress = \"[::1]:0\"\n[accounts]\ndirectory = \"accounts.d\"\n{node}");
+        let text = format!(
+            "[node]\nstate = \"state\"\n[[listen]]\naddress = \"[::1]:0\"\n[accounts]\ndirectory = \"accounts.d\"\n{node}"
+        );
         std::fs::write(files.path().join("parvis.toml"), text).unwrap();
         std::fs::create_dir(files.path().join("accounts.d")).unwrap();
         for (account, document) in documents {
@@ -163,9 +164,9 @@ fn check_warns_of_hosts_that_two_accounts_claim_and_of_certificates_that_cannot_
 warning: there is no certificate in it
  --> certificates/a.pem
 
-warning: alice.test is claimed by the account alice too
+warning: alice.test is held by the account alice
  --> accounts.d/bob.toml
-  = hint: who holds it already keeps it, and the other waits
+  = hint: it is served as soon as the holder gives it up
 
 warning: www.alice.test lies under *.alice.test of the account alice
  --> accounts.d/bob.toml
@@ -181,6 +182,27 @@ warning: www.alice.test lies under *.alice.test of the account alice
 fn routed(files: &Files, address: &str) -> (Option<i32>, String) {
     let said = files.parvis(&["route", address, "--config", "parvis.toml"]);
     (said.code, format!("{}{}", said.out, said.err))
+}
+
+/// Who was first is what the node's journal says, not the order of names.
+#[test]
+fn route_and_check_know_who_holds_a_contested_host_and_since_when() {
+    let files = Files::new("", &[("alice", ALICE), ("bob", ALICE)]);
+    std::fs::create_dir(files.path().join("state")).unwrap();
+    let journal = "hold bob *.alice.test 1700000000\nhold bob alice.test 1700000000\nwait alice alice.test 1710000000\n";
+    std::fs::write(files.path().join("state/claims.journal"), journal).unwrap();
+    let (code, said) = routed(&files, "alice.test");
+    assert_eq!(code, Some(0));
+    let contested =
+        "contested    alice claims alice.test too and waits: bob holds alice.test since 2023-11-14\n";
+    assert!(said.contains("bob, accounts.d/bob.toml") && said.contains(contested), "{said}");
+    let said = files.parvis(&["check", "--config", "parvis.toml"]);
+    assert!(
+        said.err.contains("alice.test is held by the account bob\n --> accounts.d/alice.toml"),
+        "{}",
+        said.err
+    );
+    assert_eq!(std::fs::read_to_string(files.path().join("state/claims.journal")).unwrap(), journal);
 }
 
 #[test]
@@ -206,7 +228,8 @@ fn route_says_where_an_address_leads_and_why() {
             0,
             "host         alice.test, held by its own name\n\
              account      alice, accounts.d/alice.toml\n\
-             contested    bob claims alice.test too: a running node remembers who was first\n\
+             contested    bob claims alice.test too and waits: alice holds alice.test as the first by name: no running \
+             node has seen them\n\
              site         home\n\
              upstream     web, HTTP/1.1 at [::1]:8100, at most 200 connections\n\
              clear        not redirected to https: only the default certificate is there\n\
@@ -217,7 +240,8 @@ fn route_says_where_an_address_leads_and_why() {
             0,
             "host         alice.test, held by its own name\n\
              account      alice, accounts.d/alice.toml\n\
-             contested    bob claims alice.test too: a running node remembers who was first\n\
+             contested    bob claims alice.test too and waits: alice holds alice.test as the first by name: no running \
+             node has seen them\n\
              site         shop, by /shop, the longest path over /shop/x\n\
              upstream     web, HTTP/1.1 at [::1]:8100, at most 200 connections\n\
              certificate  none: no listener speaks TLS\n",

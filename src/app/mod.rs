@@ -144,7 +144,6 @@ impl Running {
         let hosts = Arc::new(Hosts::new());
         metrics.observe_accounts(handle::account_source(Arc::clone(&hosts)));
         let workers = node.workers;
-        let profile = node.tls_profile;
         let node = Arc::new(ArcSwap::from_pointee(node));
         let control = Control::start(Shared {
             node: Arc::clone(&node),
@@ -154,7 +153,7 @@ impl Running {
             metrics: Arc::clone(&metrics),
         })
         .map_err(Failed::os)?;
-        let policies = Policies::new(control.certificates().index(), Arc::clone(&hosts) as _, profile);
+        let policies = Policies::new(control.certificates().index(), Arc::clone(&hosts) as _);
         let policies = Arc::new(policies.map_err(Failed::os)?);
         let (switch, drain) = DrainSwitch::new();
         let clients = Clients::new(now());

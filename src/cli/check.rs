@@ -82,14 +82,14 @@ fn certificates(node: &Node, seen: &[Seen]) -> Vec<Problem> {
 
 fn contested(node: &Node, seen: &[Seen]) -> Vec<Problem> {
     let wanted: Vec<_> = seen.iter().map(|seen| (seen.account.clone(), seen.claims.clone())).collect();
-    let (mut contests, _) = survey::claims(&wanted).contests(usize::MAX);
+    let (mut contests, _) = survey::claims(&survey::remembered(node), &wanted).contests(usize::MAX);
     contests.sort_unstable();
     let problem = |contest: &Contest| {
         let Refusal { pattern, obstacle, holder } = &contest.refusal;
         let file = node.accounts.join(format!("{}.toml", contest.account));
         if obstacle == pattern {
-            Problem::of_file(&file, format!("{pattern} is claimed by the account {holder} too"))
-                .with_hint("who holds it already keeps it, and the other waits")
+            Problem::of_file(&file, format!("{pattern} is held by the account {holder}"))
+                .with_hint("it is served as soon as the holder gives it up")
         } else {
             Problem::of_file(&file, format!("{pattern} lies under {obstacle} of the account {holder}"))
                 .with_hint("that site says lend = true if others may have names under it")

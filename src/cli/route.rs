@@ -1,5 +1,5 @@
 //! `parvis route`: which account, site, upstream and certificate an address leads to, and why. It reads the files as
-//! a cold start would; a running node is not asked.
+//! a cold start would, the node's memory of who was first included; a running node is not asked.
 
 use super::check;
 use super::survey::{self, Gathered};
@@ -7,7 +7,7 @@ use super::{NO, UNAVAILABLE};
 use crate::account::{self, Action, Pattern};
 use crate::base::{AccountName, Authority, Host, HostPattern, wall};
 use crate::config::{self, AccountState, Document, Node, Upstream, UpstreamAddress, UpstreamProtocol};
-use crate::route::{Claims, Hosts, Matched, Resolution};
+use crate::route::{Claims, Hosts, Matched, Refusal, Remembered, Resolution};
 use crate::tls::{Rank, Shown};
 use std::fmt::Write;
 use std::path::Path;
@@ -29,7 +29,8 @@ pub(super) fn route(address: &str, file: &Path) -> ExitCode {
         Err(report) => return check::refuse(&report),
     };
     let (documents, wrong) = documents(&node, &asked.host);
-    let (hosts, claims) = survey::hosts(&node, &documents);
+    let remembered = survey::remembered(&node);
+    let (hosts, claims) = survey::hosts(&node, &remembered, &documents);
     let shown = match shown(&node, &documents, &hosts, &asked.host) {
         Ok(shown) => shown,
         Err(why) => {
@@ -38,7 +39,7 @@ pub(super) fn route(address: &str, file: &Path) -> ExitCode {
         }
     };
     let mut answer = Answer { text: String::new(), answers: true };
-    answer.tell(&Found { node, hosts, claims, shown }, &asked);
+    answer.tell(&Found { node, remembered, hosts, claims, shown }, &asked);
     print!("{}", answer.text);
     if wrong > 0 {
         eprintln!(
@@ -107,6 +108,7 @@ fn shown(node: &Node, documents: &[Document], hosts: &Hosts, host: &Host) -> Res
 /// What the files come to.
 struct Found {
     node: Node,
+    remembered: Remembered,
     hosts: Hosts,
     claims: Claims,
     shown: Option<Shown>,
@@ -178,8 +180,14 @@ impl Answer {
         let (mut contests, _) = found.claims.contests(usize::MAX);
         contests.sort_unstable();
         for contest in contests.iter().filter(|contest| covers(&contest.refusal.pattern, &asked.host)) {
-            let claim = format!("{} claims {} too", contest.account, contest.refusal.pattern);
-            self.line("contested", format_args!("{claim}: a running node remembers who was first"));
+            let Refusal { pattern, obstacle, holder } = &contest.refusal;
+            let since = match found.remembered.holding(obstacle).filter(|holding| holding.account == *holder)
+            {
+                Some(holding) => format!("since {}", date(Duration::from_secs(holding.since))),
+                None => "as the first by name: no running node has seen them".to_owned(),
+            };
+            let claim = format!("{} claims {pattern} too", contest.account);
+            self.line("contested", format_args!("{claim} and waits: {holder} holds {obstacle} {since}"));
         }
     }
 

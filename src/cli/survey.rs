@@ -4,6 +4,7 @@
 use crate::account::{Account, Claim, DocumentHash, Form};
 use crate::base::{AccountName, wall};
 use crate::config::{AttachedCertificate, Document, Node};
+use crate::control::Journal;
 use crate::route::{Claims, Decision, DefaultSite, Hosts, Remembered};
 use crate::tls::{CertificateSettings, Certificates};
 use std::collections::HashSet;
@@ -37,14 +38,24 @@ pub(super) fn form(document: &Document) -> Form {
     Form::compile(document, DocumentHash([0; 32]), 1, None)
 }
 
-/// Who holds what: without a journal, the first by name of those who claim the same.
-pub(super) fn claims(documents: &[(AccountName, Vec<Claim>)]) -> Claims {
-    let (claims, _) = Claims::restore(Remembered::default(), documents);
+/// What the node remembers of who holds what. Where its journal cannot be read, that is said, and a host that two
+/// accounts claim is the first's by name.
+pub(super) fn remembered(node: &Node) -> Remembered {
+    Journal::peek(&node.state).unwrap_or_else(|error| {
+        let state = node.state.display();
+        eprintln!("parvis: who was first is not known: the claims journal in {state}: {error}");
+        Remembered::default()
+    })
+}
+
+/// Who holds what, by what is remembered.
+pub(super) fn claims(remembered: &Remembered, documents: &[(AccountName, Vec<Claim>)]) -> Claims {
+    let (claims, _) = Claims::restore(remembered.clone(), documents);
     claims
 }
 
 /// The host table of a node with these documents, sorted by account; and who waits for what.
-pub(super) fn hosts(node: &Node, documents: &[Document]) -> (Hosts, Claims) {
+pub(super) fn hosts(node: &Node, remembered: &Remembered, documents: &[Document]) -> (Hosts, Claims) {
     let hosts = Hosts::new();
     let forms: Vec<Form> = documents.iter().map(form).collect();
     let wanted: Vec<(AccountName, Vec<Claim>)> = documents
@@ -52,7 +63,7 @@ pub(super) fn hosts(node: &Node, documents: &[Document]) -> (Hosts, Claims) {
         .zip(&forms)
         .map(|(document, form)| (document.name.clone(), form.claims().collect()))
         .collect();
-    let claims = claims(&wanted);
+    let claims = claims(remembered, &wanted);
     for (form, (name, wanted)) in forms.into_iter().zip(&wanted) {
         let refused = claims.refusals(name, wanted);
         let refused_patterns: HashSet<_> = refused.iter().map(|refusal| refusal.pattern.clone()).collect();

@@ -369,7 +369,7 @@ impl Documents {
     }
 
     fn keep_records(&mut self, records: &[crate::route::Record]) {
-        if let Err(error) = self.journal.append(records) {
+        if let Err(error) = self.journal.append(records, crate::base::wall()) {
             tracing::error!(%error, "the claims journal cannot be written");
         }
     }

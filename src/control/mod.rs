@@ -8,6 +8,7 @@ mod status;
 mod watch;
 
 pub use documents::{Applied, Documents};
+pub use journal::Journal;
 pub use status::Status;
 pub use watch::{Hint, Watch};
 
@@ -304,6 +305,7 @@ impl Control {
             &self.documents,
             &self.hosts,
             &self.certificates,
+            &self.listeners,
             self.started,
         )
     }
@@ -346,7 +348,6 @@ fn needs_restart(old: &Node, new: &Node) -> Vec<&'static str> {
         ("node.state", old.state != new.state),
         ("admin.socket", old.admin != new.admin),
         ("metrics.address", old.metrics != new.metrics),
-        ("node.tls_profile", old.tls_profile != new.tls_profile),
     ]
     .into_iter()
     .filter_map(|(name, differs)| differs.then_some(name))

@@ -4,6 +4,7 @@ use super::documents::{Change, Documents};
 use crate::account::Account;
 use crate::base::{AccountName, now, wall};
 use crate::config::{AccountState, Node, TlsProfile};
+use crate::listen::{Bound, Listeners};
 use crate::route::{Contest, Hosts};
 use crate::tls::Certificates;
 use serde::Serialize;
@@ -26,7 +27,7 @@ pub struct NodeStatus {
     version: &'static str,
     uptime_seconds: u64,
     workers: usize,
-    listen: Vec<String>,
+    listen: Vec<ListenStatus>,
     accounts: u64,
     hosts: u64,
     generation: u64,
@@ -36,6 +37,16 @@ pub struct NodeStatus {
     contested: Vec<Contest>,
     contested_total: usize,
     recent_changes: Vec<Change>,
+}
+
+/// An address that is listened on.
+#[derive(Debug, Serialize)]
+struct ListenStatus {
+    /// As bound: the kernel's choice where port 0 is configured.
+    address: String,
+    kind: &'static str,
+    /// Whether the sockets were handed in.
+    inherited: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -87,10 +98,13 @@ impl Status {
         documents: &Documents,
         hosts: &Hosts,
         certificates: &Certificates,
+        listeners: &Listeners,
         started: Instant,
     ) -> Option<Self> {
         match account {
-            None => Some(Self::Node(Box::new(node_status(node, documents, certificates, started)))),
+            None => {
+                Some(Self::Node(Box::new(node_status(node, documents, certificates, listeners, started))))
+            }
             Some(name) => {
                 let account = hosts.account(name.as_str())?;
                 Some(Self::Account(Box::new(account_status(&account, documents))))
@@ -103,6 +117,7 @@ fn node_status(
     node: &Node,
     documents: &Documents,
     certificates: &Certificates,
+    listeners: &Listeners,
     started: Instant,
 ) -> NodeStatus {
     let counts = documents.counts();
@@ -123,11 +138,7 @@ fn node_status(
         version: env!("CARGO_PKG_VERSION"),
         uptime_seconds: now().saturating_duration_since(started).as_secs(),
         workers: node.workers,
-        listen: node
-            .listen
-            .iter()
-            .map(|listen| format!("{} ({})", listen.address, if listen.tls { "tls" } else { "clear" }))
-            .collect(),
+        listen: listeners.bound().iter().map(|bound| listen_status(node, bound)).collect(),
         accounts: counts.accounts,
         hosts: counts.hosts,
         generation: counts.generation,
@@ -145,6 +156,15 @@ fn node_status(
         contested,
         contested_total,
         recent_changes: documents.recent().cloned().collect(),
+    }
+}
+
+fn listen_status(node: &Node, bound: &Bound) -> ListenStatus {
+    let tls = node.listener(bound.id).is_some_and(|listen| listen.tls);
+    ListenStatus {
+        address: bound.local.to_string(),
+        kind: if tls { "tls" } else { "clear" },
+        inherited: bound.inherited,
     }
 }
 

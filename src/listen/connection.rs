@@ -88,9 +88,10 @@ async fn secure(
     deadline: Instant,
 ) -> Result<Secure, HandshakeFailure> {
     let begun = now();
+    let profile = worker.node.load().tls_profile;
     let mut identity = None;
     let choose = |hello: &rustls::server::ClientHello<'_>| {
-        let choice = policies.choose(hello, listen.protocols);
+        let choice = policies.choose(hello, listen.protocols, profile);
         identity = Some(choice.identity);
         Ok::<_, Infallible>(choice.config)
     };

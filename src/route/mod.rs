@@ -9,4 +9,4 @@ mod remembered;
 
 pub use claims::{Claims, Contest, Decision, Refusal};
 pub use hosts::{DefaultSite, Hosts, Matched, Resolution};
-pub use remembered::{Record, Remembered};
+pub use remembered::{Holding, Record, Remembered};

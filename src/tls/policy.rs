@@ -33,7 +33,6 @@ pub struct Choice {
 pub struct Policies {
     index: Arc<Index>,
     holders: Arc<dyn Holders>,
-    default: TlsProfile,
     modern: ByProtocols,
     intermediate: ByProtocols,
 }
@@ -47,35 +46,25 @@ struct ByProtocols {
 }
 
 impl Policies {
-    /// The policies that show certificates of `index` to hosts as `holders` tells; `default` is the profile of
-    /// names nobody holds. Fails only if the system gives no random ticket keys.
-    pub fn new(
-        index: Arc<Index>,
-        holders: Arc<dyn Holders>,
-        default: TlsProfile,
-    ) -> Result<Self, rustls::Error> {
+    /// The policies that show certificates of `index` to hosts as `holders` tells. Fails only if the system gives no
+    /// random ticket keys.
+    pub fn new(index: Arc<Index>, holders: Arc<dyn Holders>) -> Result<Self, rustls::Error> {
         let resolver = Arc::new(Resolver::new(Arc::clone(&index), Arc::clone(&holders)));
         Ok(Self {
             modern: ByProtocols::new(TlsProfile::Modern, &resolver)?,
             intermediate: ByProtocols::new(TlsProfile::Intermediate, &resolver)?,
             index,
             holders,
-            default,
         })
     }
 
-    /// The same policies, ticket keys included, with another profile for names nobody holds.
-    #[must_use]
-    pub fn with_default(&self, default: TlsProfile) -> Self {
-        Self { default, ..self.clone() }
-    }
-
     /// The policy for a ClientHello received on a listener that speaks `protocols`: the profile of the account
-    /// that holds the SNI, the node's default without one. Cost: two lookups; one small allocation for the name.
-    pub fn choose(&self, hello: &ClientHello<'_>, protocols: Protocols) -> Choice {
+    /// that holds the SNI, the node's `default` for names nobody holds. Cost: two lookups; one small allocation for the
+    /// name.
+    pub fn choose(&self, hello: &ClientHello<'_>, protocols: Protocols, default: TlsProfile) -> Choice {
         let sni = hello.server_name().and_then(|name| Host::parse(name.as_bytes()).ok());
         let holder = sni.as_ref().and_then(|host| self.holders.holder(host));
-        let profile = holder.as_ref().map_or(self.default, |holder| holder.profile);
+        let profile = holder.as_ref().map_or(default, |holder| holder.profile);
         let account = holder.map(|holder| holder.account);
         let shown = self.index.find(sni.as_ref(), account.as_ref(), base::wall());
         let configs = match profile {
@@ -83,7 +72,7 @@ impl Policies {
             TlsProfile::Intermediate => &self.intermediate,
         };
         let config = Arc::clone(configs.choose(protocols));
-        let identity = Identity::new(sni.as_ref(), account, profile, self.default, shown.entry);
+        let identity = Identity::new(sni.as_ref(), account, profile, default, shown.entry);
         Choice { config, identity }
     }
 }

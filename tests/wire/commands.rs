@@ -24,7 +24,10 @@ fn status_reload_and_drain_talk_to_the_node() {
     let json: serde_json::Value =
         serde_json::from_slice(&edge.command(&["status", "--json"]).stdout).expect("JSON");
     let listen = json["listen"].as_array().expect("a list");
-    assert!(listen.contains(&edge.address().to_string().into()), "{json}");
+    let expected = serde_json::json!({
+        "address": edge.address().to_string(), "kind": "clear", "inherited": false,
+    });
+    assert!(listen.contains(&expected), "{json}");
 
     edge.write_document("carol", &account("\"c.test\"", &origin.address()));
     let reload = edge.command(&["reload"]);

@@ -52,6 +52,23 @@ fn a_profile_is_the_accounts() {
     assert_eq!(get(&mut raw, "b.test").word(), "misdirected");
 }
 
+/// The node's profile is that of names nobody holds, and of accounts that have none of their own.
+#[test]
+fn the_nodes_profile_changes_at_a_hangup() {
+    let edge = here("\"a.test\"", "");
+    let tls12 = |name| {
+        let config = certificate::trusting_with(&["http/1.1"], &[&rustls::version::TLS12]);
+        Raw::try_tls(edge.tls_address(), config, Some(name)).is_ok()
+    };
+    assert!(tls12("a.test") && tls12("unknown.test"));
+    let node = std::fs::read_to_string(edge.path().join("parvis.toml")).expect("the node file");
+    edge.write_file("parvis.toml", &node.replace("[node]\n", "[node]\ntls_profile = \"modern\"\n"));
+    edge.signal(rustix::process::Signal::HUP);
+    edge.expect_log("reloaded");
+    assert!(!tls12("a.test") && !tls12("unknown.test"));
+    edge.connect_tls("a.test");
+}
+
 #[test]
 fn what_alpn_agrees_on_is_spoken() {
     let edge = here("\"a.test\"", "");

@@ -34,7 +34,7 @@ impl Node {
     fn replace(&mut self, account: &AccountName, new: Vec<Claim>) -> Decision {
         let old = self.documents.insert(account.clone(), new.clone()).unwrap_or_default();
         let decision = self.claims.change(account, &old, &new);
-        decision.records.iter().cloned().for_each(|record| self.journal.apply(record));
+        decision.records.iter().cloned().for_each(|record| self.journal.apply(record, 1));
         decision
     }
 
@@ -43,7 +43,7 @@ impl Node {
         let documents: Vec<_> = self.documents.clone().into_iter().collect();
         let (claims, records) = Claims::restore(self.journal.clone(), &documents);
         let mut journal = self.journal.clone();
-        records.iter().cloned().for_each(|record| journal.apply(record));
+        records.iter().cloned().for_each(|record| journal.apply(record, 2));
         (Self { claims, documents: self.documents.clone(), journal }, records)
     }
 
@@ -271,7 +271,7 @@ proptest! {
             node.replace(&account, new);
         }
         let mut compacted = Remembered::default();
-        node.journal.records().for_each(|record| compacted.apply(record));
+        node.journal.records().for_each(|(record, at)| compacted.apply(record, at));
         prop_assert_eq!(compacted.records().collect::<Vec<_>>(), node.journal.records().collect::<Vec<_>>());
         node.journal = compacted;
         let (restarted, records) = node.restarted();
@@ -297,7 +297,7 @@ proptest! {
         }
         let mut journal = Remembered::default();
         for record in records {
-            journal.apply(record);
+            journal.apply(record, 0);
         }
         let (_, again) = Claims::restore(journal, &documents);
         prop_assert_eq!(again, vec![]);

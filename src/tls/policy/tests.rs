@@ -33,6 +33,7 @@ fn entry(source: Source, names: &[&str]) -> Arc<Entry> {
 /// A node whose accounts alice and bob hold a host each, and a certificate for each and for nobody's name.
 struct Node {
     policies: Policies,
+    profile: TlsProfile,
     table: Arc<Table>,
     index: Arc<Index>,
     entries: Vec<Arc<Entry>>,
@@ -44,8 +45,8 @@ fn node() -> Node {
     let index = Arc::new(Index::new(entry(Source::Default, &["node.test"])));
     index.apply(&[], &entries);
     let table = Table::new(&[("alice.test", "alice"), ("bob.test", "bob")]);
-    let policies = Policies::new(Arc::clone(&index), table.clone(), TlsProfile::Intermediate).unwrap();
-    Node { policies, table, index, entries }
+    let policies = Policies::new(Arc::clone(&index), table.clone()).unwrap();
+    Node { policies, profile: TlsProfile::Intermediate, table, index, entries }
 }
 
 /// What both ends know of each other after a handshake.
@@ -93,7 +94,7 @@ fn meet(node: &Node, visitor: &Arc<ClientConfig>, name: &str, protocols: Protoco
             return Err(told(&mut client, &bytes));
         }
     };
-    let Choice { config, identity } = node.policies.choose(&accepted.client_hello(), protocols);
+    let Choice { config, identity } = node.policies.choose(&accepted.client_hello(), protocols, node.profile);
     let mut server = match accepted.into_connection(config) {
         Ok(server) => server,
         Err((_, mut alert)) => {
@@ -315,8 +316,7 @@ fn a_profile_is_the_holders_and_says_which_versions_there_are() {
 
 #[test]
 fn the_nodes_profile_is_that_of_names_nobody_holds() {
-    let node = node();
-    let node = Node { policies: node.policies.with_default(TlsProfile::Modern), ..node };
+    let node = Node { profile: TlsProfile::Modern, ..node() };
     let refused = |name| meet(&node, &visitor(&[&TLS12]), name, BOTH).err();
     let alert = Some(Error::AlertReceived(AlertDescription::ProtocolVersion));
     assert_eq!(
@@ -333,7 +333,7 @@ fn older_versions_are_refused_with_the_alert_that_says_so() {
         let mut acceptor = Acceptor::default();
         acceptor.read_tls(&mut old_client_hello(version).as_slice()).unwrap();
         let accepted = acceptor.accept().unwrap().unwrap();
-        let choice = node.policies.choose(&accepted.client_hello(), BOTH);
+        let choice = node.policies.choose(&accepted.client_hello(), BOTH, node.profile);
         let (_, mut alert) = accepted.into_connection(choice.config).expect_err("refused");
         let mut bytes = Vec::new();
         alert.write_all(&mut bytes).unwrap();

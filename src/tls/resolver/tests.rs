@@ -110,7 +110,7 @@ impl Node {
         let index = Arc::new(Index::new(Arc::clone(&default)));
         index.apply(&[], std::slice::from_ref(&alices));
         let holders = Table::new(&[("alice.test", "alice")]);
-        let policies = Policies::new(index, holders, TlsProfile::Intermediate).unwrap();
+        let policies = Policies::new(index, holders).unwrap();
         Self { policies, alices: der(&alices), default: der(&default) }
     }
 
@@ -125,8 +125,10 @@ impl Node {
         runtime.unwrap().block_on(async {
             let stream = Stream::new(Socket::adopt(ours.into()).unwrap());
             let protocols = Protocols { http1: true, http2: true };
-            let choose =
-                |hello: &ClientHello<'_>| Ok::<_, Infallible>(self.policies.choose(hello, protocols).config);
+            let choose = |hello: &ClientHello<'_>| {
+                let choice = self.policies.choose(hello, protocols, TlsProfile::Intermediate);
+                Ok::<_, Infallible>(choice.config)
+            };
             assert!(net::tls::accept(stream, choose).await.is_err(), "no handshake ends here");
         });
         let mut answer = Vec::new();
