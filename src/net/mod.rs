@@ -5,6 +5,7 @@ mod async_io;
 mod body;
 mod connect;
 mod http1;
+mod http2;
 mod listener;
 
 mod socket;
@@ -16,6 +17,7 @@ mod unsafe_register;
 pub use body::{BodyError, Piece, Sink, Source};
 pub use connect::{Endpoint, connect};
 pub use http1::{HoldsStream, Http1};
+pub use http2::{Http2, SEND_BYTES};
 pub use listener::Listener;
 pub use socket::{Moved, Socket};
 pub use stream::Stream;

@@ -11,7 +11,6 @@ use crate::account::Action;
 use crate::base::{Authority, Buffer, Cause, Drain, Refusal, now};
 use crate::config::{self, UpstreamAddress, UpstreamHost};
 use crate::limit::{Admission, TunnelPlace};
-use crate::message::h1::write_request;
 use crate::message::{
     BodyLength, Forwarding, Known, KnownSet, Persistence, RequestEdits, RequestHead, Scheme, Target, Version,
     WebSocketKey, hops, push_authority, push_line,
@@ -107,8 +106,8 @@ impl Attempt<'_> {
         let header_bytes = self.connection.node.limits.response_header_bytes;
         let spec = lease.spec().clone();
         let mut origin = Origin::new(lease, header_bytes);
-        self.write_head(origin.out(), &spec, key, record);
-        origin.begin_request(self.head.body());
+        self.send_head(&mut origin, &spec, key, record)
+            .map_err(|refusal| Failed { refusal: self.blame(refusal), untouched: origin.is_untouched() })?;
         let mut append = Buffer::new();
         let hsts = place::hsts(self.connection, self.head, self.place);
         if let Some(value) = hsts {
@@ -175,14 +174,14 @@ impl Attempt<'_> {
         (websocket && self.head.version() == Version::Http2).then(|| self.connection.worker.websocket_key())
     }
 
-    /// Writes the head as the upstream shall see it: one Host, hop-by-hop fields out, forwarding fields rebuilt.
-    fn write_head(
+    /// Sends the head as the upstream shall see it: one Host, hop-by-hop fields out, forwarding fields rebuilt.
+    fn send_head(
         &self,
-        out: &mut Buffer,
+        origin: &mut Origin,
         spec: &config::Upstream,
         key: Option<WebSocketKey>,
         record: &Record,
-    ) {
+    ) -> Result<(), Refusal> {
         let head = self.head;
         let mut host = Buffer::new();
         push_authority(&mut host, &host_for(spec, head.authority()));
@@ -214,7 +213,7 @@ impl Attempt<'_> {
             drop: KnownSet::EMPTY,
             append: append.filled(),
         };
-        write_request(out, head, &edits);
+        origin.send(head, &edits)
     }
 }
 

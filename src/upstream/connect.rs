@@ -1,8 +1,9 @@
 //! Opens connections to upstreams, and says whose fault it is when that fails.
 
 use super::Upstream;
+use super::transport::Transport;
 use crate::base::{Cause, Refusal, now};
-use crate::config::{self, UpstreamAddress, UpstreamProtocol};
+use crate::config::{self, UpstreamAddress};
 use crate::net::tls::HandshakeError;
 use crate::net::{Endpoint, Stream, within};
 use rustix::io::Errno;
@@ -11,7 +12,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Connects to the address of `spec` within `patience`.
+/// Connects to the address of `spec` within `patience`, and begins to speak its protocol.
 ///
 /// # Errors
 /// `Refused`, `Unreachable`, `ConnectTimeout`, `DnsError`; `Overloaded` where the node itself lacks descriptors
@@ -20,20 +21,18 @@ pub(super) async fn connect(
     upstream: &Upstream,
     spec: &config::Upstream,
     patience: Duration,
-) -> Result<Stream, Refusal> {
+) -> Result<Transport, Refusal> {
     let refuse = |cause, why: &dyn std::fmt::Display| {
         let (account, name) = (upstream.account(), &spec.name);
         Refusal::new(cause, format!("upstream {account}/{name} at {}: {why}", Shown(&spec.address)))
     };
-    if spec.protocol == UpstreamProtocol::H2c {
-        return Err(refuse(Cause::InvalidAnswer, &"HTTP/2 to upstreams is not spoken yet"));
-    }
     let deadline = now() + patience;
     let late = |_| refuse(Cause::ConnectTimeout, &format_args!("no answer within {patience:?}"));
     let stream = within(deadline, open(&spec.address)).await.map_err(late)?;
     let stream = stream.map_err(|failed| refuse(failed.cause, &failed.error))?;
     let Some(tls) = &spec.tls else {
-        return Ok(stream);
+        let begun = within(deadline, Transport::begin(stream, spec.protocol)).await.map_err(late)?;
+        return begun.map_err(|error| refuse(Cause::Closed, &error));
     };
     let config = match &*upstream.security() {
         Some(Ok(config)) => Arc::clone(config),
@@ -43,7 +42,7 @@ pub(super) async fn connect(
     let name =
         ServerName::try_from(tls.server_name.clone()).map_err(|error| refuse(Cause::UpstreamTls, &error))?;
     match within(deadline, crate::net::tls::connect(stream, config, name)).await.map_err(late)? {
-        Ok((stream, _)) => Ok(stream),
+        Ok((stream, _)) => Ok(Transport::Http1(stream)),
         Err(HandshakeError::Tls(error @ rustls::Error::InvalidCertificate(_))) => {
             Err(refuse(Cause::UpstreamCertificate, &error))
         }

@@ -2,17 +2,17 @@
 
 use super::Upstream;
 use super::handed::Moved;
+use super::transport::Transport;
 use super::watch::Watched;
 use super::word::Generation;
 use crate::config;
-use crate::net::Stream;
 use crate::telemetry::UpstreamGauge;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// An open connection of a worker.
 pub(super) struct Connection {
-    pub(super) stream: Stream,
+    pub(super) transport: Transport,
     pub(super) upstream: Arc<Upstream>,
     pub(super) provenance: Provenance,
     /// Its place among the worker's connections.
@@ -35,13 +35,13 @@ impl Connection {
     /// Begins to idle: gives its buffer back and watches for the upstream's end. Whether nothing came yet.
     pub(super) fn begin_idle(&mut self, now: Instant) -> bool {
         self.idle_since = Some(now);
-        self.stream.input().is_empty() && self.is_calm()
+        self.transport.is_empty() && self.is_calm()
     }
 
     /// Whether a stirring was a false alarm. Reads what is there: a protocol's own messages are not noticed by
     /// anyone, everything else means that the connection must be closed.
     pub(super) fn is_calm(&mut self) -> bool {
-        self.stream.poll_fill(&mut self.watched.calm()).is_pending()
+        self.transport.is_calm(&mut self.watched.calm())
     }
 
     /// Whether an idle connection may still serve at `now`, as far as is known without a syscall.
@@ -68,7 +68,7 @@ impl Connection {
     /// Whether a request that must not be repeated may use it: it was in use a moment ago, and nothing came
     /// since. One syscall.
     pub(super) fn is_fresh(&mut self, now: Instant) -> bool {
-        self.idle_for(now) < FRESH && self.stream.is_quiet()
+        self.idle_for(now) < FRESH && self.transport.is_quiet()
     }
 
     /// Whether it has served before.
@@ -76,11 +76,11 @@ impl Connection {
         self.idle_since.is_some()
     }
 
-    /// Takes it out of this worker's reactor, to be used by another worker. A TLS connection cannot move: it is
-    /// closed.
+    /// Takes it out of this worker's reactor, to be used by another worker. Where more than the
+    /// descriptor would have to move it is closed.
     pub(super) fn detach(self) -> Option<Moved> {
         let idle_since = self.idle_since;
-        let fd = self.stream.detach().ok()?;
+        let fd = self.transport.detach()?;
         Some(Moved { fd, provenance: self.provenance, idle_since })
     }
 

@@ -3,6 +3,7 @@
 
 use super::Pools;
 use super::connection::Connection;
+use super::transport::Transport;
 use crate::config;
 use crate::net::Stream;
 use std::rc::Rc;
@@ -24,9 +25,17 @@ impl Lease {
         Self { pools, connection: Some(connection), reused, tunnel: false }
     }
 
-    /// The connection.
-    pub fn stream(&mut self) -> &mut Stream {
-        &mut self.connection_mut().stream
+    /// The connection, by the version spoken on it.
+    pub(super) fn transport(&mut self) -> &mut Transport {
+        &mut self.connection_mut().transport
+    }
+
+    /// The stream of a connection that speaks HTTP/1.
+    pub(super) fn stream(&mut self) -> &mut Stream {
+        match self.transport() {
+            Transport::Http1(stream) => stream,
+            Transport::Http2(_) => unreachable!("{FRAMED}"),
+        }
     }
 
     /// The settings the connection was made with: protocol, host.
@@ -81,6 +90,9 @@ impl Drop for Lease {
         }
     }
 }
+
+/// Who asks for the stream has looked at the transport.
+const FRAMED: &str = "the stream of a session is its task's";
 
 /// `keep` and `drop` take the connection, and nothing can be called after them.
 const GONE: &str = "a lease has its connection until it is consumed";

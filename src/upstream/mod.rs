@@ -13,9 +13,11 @@ mod ledger;
 mod origin;
 mod pools;
 mod security;
+mod session;
 mod shared;
 #[cfg(test)]
 mod testing;
+mod transport;
 mod watch;
 mod word;
 

@@ -8,6 +8,7 @@ use super::handed::{Handed, Moved};
 use super::holders::Holders;
 use super::idle::{Idle, Taken};
 use super::ledger::{Acquired, Grant, Own, Returned};
+use super::transport::Transport;
 use super::watch::Watch;
 use super::{Lease, Seat, Upstream, keeper};
 use crate::base::queue::Ticket;
@@ -187,8 +188,8 @@ impl Pools {
         // The number before the settings; see `Upstream::retune`.
         let generation = upstream.ledger.word().generation();
         let provenance = Provenance { spec: upstream.spec(), generation };
-        let stream = connect(upstream, &provenance.spec, patience.connect).await?;
-        let connection = self.house(upstream, stream, provenance, None, self.metrics.upstream_opened());
+        let transport = connect(upstream, &provenance.spec, patience.connect).await?;
+        let connection = self.house(upstream, transport, provenance, None, self.metrics.upstream_opened());
         place.take();
         Ok(self.lend(connection))
     }
@@ -204,15 +205,15 @@ impl Pools {
     /// Takes up a connection that another worker had.
     fn adopt(&self, upstream: &Arc<Upstream>, moved: Moved) -> Option<Connection> {
         let Moved { fd, provenance, idle_since } = moved;
-        let stream = Stream::new(Socket::adopt(fd).ok()?);
-        Some(self.house(upstream, stream, provenance, idle_since, self.metrics.upstream_adopted()))
+        let transport = Transport::Http1(Stream::new(Socket::adopt(fd).ok()?));
+        Some(self.house(upstream, transport, provenance, idle_since, self.metrics.upstream_adopted()))
     }
 
     /// Gives a connection a place among this worker's.
     fn house(
         &self,
         upstream: &Arc<Upstream>,
-        stream: Stream,
+        transport: Transport,
         provenance: Provenance,
         idle_since: Option<Instant>,
         gauge: UpstreamGauge,
@@ -225,7 +226,7 @@ impl Pools {
         }
         let watched = self.watch.over(place);
         Connection {
-            stream,
+            transport,
             upstream: upstream.clone(),
             provenance,
             place,
@@ -312,7 +313,7 @@ impl Pools {
 
     /// Closes a connection at whose end something came, though no event told yet.
     fn checked(&self, mut taken: Taken<Connection>) -> Option<Taken<Connection>> {
-        if taken.connection.stream.is_quiet() {
+        if taken.connection.transport.is_quiet() {
             return Some(taken);
         }
         self.discard(taken.connection);
@@ -342,8 +343,8 @@ impl Pools {
     /// Closes a connection. What it counted as must be counted down **after** this, so that there are never more
     /// connections than are counted.
     pub(super) fn discard(&self, connection: Connection) -> Arc<Upstream> {
-        let Connection { stream, upstream, place, .. } = connection;
-        drop(stream);
+        let Connection { transport, upstream, place, .. } = connection;
+        drop(transport);
         self.idle.borrow_mut().free(place);
         upstream
     }

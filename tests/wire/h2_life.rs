@@ -3,7 +3,6 @@
 use crate::support::edge::Files;
 use crate::support::h2::*;
 use crate::support::{Edge, Origin, Raw, Recorder, account, wait};
-use std::time::Duration;
 
 /// Idle from the first moment or after a request: GOAWAY, and the end, whether or not the client answers.
 #[test]

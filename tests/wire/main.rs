@@ -13,6 +13,7 @@ mod h2_state;
 mod h2_requests;
 mod h2_forwarding;
 mod h2_life;
+mod h2_upstreams;
 mod tls;
 mod accounts;
 mod peers;

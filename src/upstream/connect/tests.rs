@@ -34,7 +34,10 @@ async fn server() -> (SocketAddr, String) {
 
 async fn connected(address: UpstreamAddress, tls: impl Into<Option<UpstreamTls>>) -> Result<Stream, Refusal> {
     let spec = config::Upstream { tls: tls.into(), ..spec_at(address, 1) };
-    connect(&new(spec.clone()), &spec, Duration::from_secs(20)).await
+    match connect(&new(spec.clone()), &spec, Duration::from_secs(20)).await? {
+        Transport::Http1(stream) => Ok(stream),
+        Transport::Http2(_) => panic!("nobody asked for HTTP/2"),
+    }
 }
 
 fn tls(server_name: &str, ca: Option<PathBuf>, verify: bool) -> UpstreamTls {

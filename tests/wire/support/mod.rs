@@ -8,6 +8,7 @@
 pub mod certificate;
 pub mod edge;
 pub mod h2;
+pub mod h2_origin;
 pub mod hpack;
 pub mod message;
 pub mod origin;

@@ -40,7 +40,7 @@ pub fn has_node_module(name: &str) -> bool {
 /// Tells, past the capture of the test's output, what the other tests leave out.
 pub fn report() {
     let mut missing: Vec<&str> = PROGRAMS.iter().copied().filter(|name| on_path(name).is_none()).collect();
-    missing.extend(["h2", "websockets"].iter().filter(|module| python_with(module).is_none()));
+    missing.extend(["h2", "websockets", "grpc"].iter().filter(|module| python_with(module).is_none()));
     assert!(missing.is_empty() || !mandatory(), "missing: {}", missing.join(", "));
     if !missing.is_empty() {
         let line = format!(
@@ -141,4 +141,4 @@ fn succeeds(command: &mut Command) -> bool {
 }
 
 /// What the tests start, but for Python's modules.
-const PROGRAMS: &[&str] = &["apache2", "nginx", "uwsgi", "node", "curl", "h2load", "chromium"];
+const PROGRAMS: &[&str] = &["apache2", "nginx", "uwsgi", "node", "curl", "h2load", "nghttpd", "chromium"];

@@ -1,0 +1,177 @@
+//! One HTTP/2 stream as a pair of bodies (RFC 9113 §8.1): the h2 crate's frames as the pieces that every end of an
+//! exchange gives and takes. Visitors' and upstreams' streams are the same thing seen from two ends. Heads are sent and
+//! received elsewhere.
+
+use super::body::{BodyError, Piece, Sink, Source};
+use crate::base::Refusal;
+use crate::message::{BodyLength, Fields, h2 as translate};
+use bytes::{Buf, Bytes};
+use h2::{Reason, RecvStream, SendStream};
+use http::HeaderMap;
+use std::io;
+use std::task::{Context, Poll, ready};
+
+/// The bodies of one stream. Before [`begin_incoming`](Self::begin_incoming) nothing comes, before
+/// [`begin_outgoing`](Self::begin_outgoing) nothing can be sent.
+pub struct Http2 {
+    /// What trailers may say.
+    check_trailers: fn(HeaderMap) -> Result<Fields, Refusal>,
+    incoming: Option<RecvStream>,
+    /// Received, not yet consumed.
+    piece: Bytes,
+    received: u64,
+    received_all: bool,
+    outgoing: Option<SendStream<Bytes>>,
+    /// Body bytes that the head promised and that are still to be sent; the last of them carry the end of the stream.
+    promised: Option<u64>,
+    sent: u64,
+    sent_all: bool,
+}
+
+impl Http2 {
+    /// A stream on which no body is under way.
+    pub fn new(check_trailers: fn(HeaderMap) -> Result<Fields, Refusal>) -> Self {
+        Self {
+            check_trailers,
+            incoming: None,
+            piece: Bytes::new(),
+            received: 0,
+            received_all: false,
+            outgoing: None,
+            promised: None,
+            sent: 0,
+            sent_all: false,
+        }
+    }
+
+    /// A body comes in.
+    pub fn begin_incoming(&mut self, body: RecvStream) {
+        self.received_all = body.is_end_stream();
+        self.incoming = Some(body);
+    }
+
+    /// A head went out: a body of this length follows, unless the head `ended` the stream. `None` for the stream says
+    /// that it is gone, which the next write tells.
+    pub fn begin_outgoing(&mut self, stream: Option<SendStream<Bytes>>, length: BodyLength, ended: bool) {
+        self.promised = match length {
+            BodyLength::Length(bytes) => Some(bytes),
+            _ => None,
+        };
+        self.outgoing = stream;
+        self.sent_all = ended;
+    }
+
+    /// Body bytes received so far.
+    pub fn received(&self) -> u64 {
+        self.received
+    }
+
+    /// Body bytes sent so far.
+    pub fn sent(&self) -> u64 {
+        self.sent
+    }
+
+    /// Whether the peer has ended the stream, and all of it was consumed.
+    pub fn has_received_all(&self) -> bool {
+        self.received_all && self.piece.is_empty()
+    }
+
+    /// Whether our end of the stream was ended.
+    pub fn has_sent_all(&self) -> bool {
+        self.sent_all
+    }
+
+    /// The sending half, once there is one: to be reset.
+    pub fn outgoing(&mut self) -> Option<&mut SendStream<Bytes>> {
+        self.outgoing.as_mut()
+    }
+
+    /// Ready when the peer has reset the stream.
+    pub fn poll_reset(&mut self, cx: &mut Context<'_>) -> Poll<Result<Reason, h2::Error>> {
+        self.outgoing.as_mut().map_or(Poll::Pending, |stream| stream.poll_reset(cx))
+    }
+}
+
+impl Source for Http2 {
+    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Result<Piece<'_>, BodyError>> {
+        while self.piece.is_empty() {
+            let Some(body) = self.incoming.as_mut().filter(|_| !self.received_all) else {
+                return Poll::Ready(Ok(Piece::End(None)));
+            };
+            if let Some(data) = ready!(body.poll_data(cx)) {
+                self.piece = data.map_err(BodyError::Stream)?;
+                continue;
+            }
+            let trailers = ready!(body.poll_trailers(cx)).map_err(BodyError::Stream)?;
+            self.received_all = true;
+            return Poll::Ready(Ok(Piece::End(trailers.map(self.check_trailers).transpose()?)));
+        }
+        Poll::Ready(Ok(Piece::Data(&self.piece)))
+    }
+
+    fn consume(&mut self, count: usize) {
+        self.piece.advance(count);
+        self.received += count as u64;
+        if let Some(body) = &mut self.incoming {
+            // The window opens as the other side takes the bytes: back-pressure reaches the sender.
+            let _ = body.flow_control().release_capacity(count);
+        }
+    }
+}
+
+impl Sink for Http2 {
+    fn poll_write(&mut self, cx: &mut Context<'_>, data: &[u8]) -> Poll<Result<usize, BodyError>> {
+        let Some(stream) = self.outgoing.as_mut().filter(|_| !self.sent_all) else {
+            return Poll::Ready(Err(gone()));
+        };
+        let wanted = data.len().min(SEND_BYTES);
+        stream.reserve_capacity(wanted);
+        while stream.capacity() == 0 {
+            match ready!(stream.poll_capacity(cx)) {
+                Some(capacity) => _ = capacity.map_err(BodyError::Stream)?,
+                None => return Poll::Ready(Err(gone())),
+            }
+        }
+        let count = stream.capacity().min(wanted);
+        let last = match &mut self.promised {
+            Some(left) => {
+                *left = left.saturating_sub(count as u64);
+                *left == 0
+            }
+            None => false,
+        };
+        stream.send_data(Bytes::copy_from_slice(&data[..count]), last).map_err(BodyError::Stream)?;
+        self.sent += count as u64;
+        self.sent_all = last;
+        Poll::Ready(Ok(count))
+    }
+
+    fn poll_flush(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), BodyError>> {
+        // The connection's task writes.
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_finish(
+        &mut self,
+        _cx: &mut Context<'_>,
+        trailers: Option<&Fields>,
+    ) -> Poll<Result<(), BodyError>> {
+        if self.sent_all {
+            return Poll::Ready(Ok(()));
+        }
+        let Some(stream) = &mut self.outgoing else { return Poll::Ready(Err(gone())) };
+        let sent = match trailers.map(translate::trailers) {
+            Some(map) if !map.is_empty() => stream.send_trailers(map),
+            _ => stream.send_data(Bytes::new(), true),
+        };
+        self.sent_all = true;
+        Poll::Ready(sent.map_err(BodyError::Stream))
+    }
+}
+
+fn gone() -> BodyError {
+    BodyError::Io(io::ErrorKind::BrokenPipe.into())
+}
+
+/// Bytes of a body that wait on one stream for the peer's window.
+pub const SEND_BYTES: usize = 64 * 1024;
