@@ -28,7 +28,7 @@ impl Files {
     fn new(node: &str, documents: &[(&str, &str)]) -> Self {
         let files = Self(tempfile::tempdir().unwrap());
         let text = format!(
-            "[node]\nstate = \"state\"\n[[listen]]\naddress = \"[::1]:0\"\n[accounts]\ndirectory = \"accounts.d\"\n{node}"
+            "[[listen]]\naddress = \"[::1]:0\"\n[accounts]\ndirectory = \"accounts.d\"\n{node}\n[node]\nstate = \"state\"\n"
         );
         std::fs::write(files.path().join("parvis.toml"), text).unwrap();
         std::fs::create_dir(files.path().join("accounts.d")).unwrap();
@@ -125,10 +125,10 @@ fn a_default_site_has_to_be_a_site() {
 
 #[test]
 fn run_refuses_a_wrong_node_file() {
-    let files = Files::new("[node]\nworkers = 0\n", &[]);
+    let files = Files::new("[limits]\nheader_count = 0\n", &[]);
     let said = files.parvis(&["run", "--config", "parvis.toml"]);
     assert!(
-        said.err.contains("error: node.workers: 0 is less than the least, 1\n --> parvis.toml:6:11"),
+        said.err.contains("error: limits.header_count: 0 is less than the least, 16\n --> parvis.toml:6:16"),
         "{said:?}"
     );
     assert_eq!(said.code, Some(78));
