@@ -60,7 +60,7 @@ impl Account {
         &self.live
     }
 
-    /// What its tunnels and kept connections watch: begins when the account is deleted.
+    /// What its tunnels and long answers watch: begins when the account is deleted.
     pub fn drain(&self) -> &Drain {
         &self.drain
     }

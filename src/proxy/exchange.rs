@@ -22,6 +22,8 @@ pub struct Exchange<'a, C> {
     interims: usize,
     /// Whether a 101 was passed: both directions are raw bytes.
     tunnel: bool,
+    /// Whether it was said that this lasts.
+    lasting: bool,
     /// The status of the answer, once its head is there; 0 before.
     status: u16,
     deadline: &'a mut Deadline,
@@ -98,6 +100,8 @@ pub enum Outcome {
     Switched,
     /// It was a tunnel and has ended.
     Tunnelled,
+    /// It goes on, and has lasted longer than most: worth watching whether its account still exists.
+    Lasting,
 }
 
 impl<'a, C: Client> Exchange<'a, C> {
@@ -121,6 +125,7 @@ impl<'a, C: Client> Exchange<'a, C> {
             down: Down::Head,
             interims: 0,
             tunnel: false,
+            lasting: false,
             status: 0,
             deadline,
             times: Times { begun, sent: None, answered: None, up: begun, down: begun },
@@ -137,7 +142,8 @@ impl<'a, C: Client> Exchange<'a, C> {
         self.status
     }
 
-    /// Moves what can be moved; ready at the end of the answer, or when something failed.
+    /// Moves what can be moved; ready at the end of the answer, when something failed, and where the caller has
+    /// something to do before it goes on ([`Outcome::Switched`], [`Outcome::Lasting`]).
     pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Outcome, Refusal>> {
         let (mut moved_up, mut moved_down) = (false, false);
         let mut turns = TURNS_PER_WAKE;
@@ -347,8 +353,25 @@ impl<'a, C: Client> Exchange<'a, C> {
             }
         }
         let (since, limit, cause) = self.patience();
-        self.deadline.set(since + limit);
-        self.deadline.poll_expired(cx).map(|()| Err(cause))
+        let due = since + limit;
+        let lasts = self.times.begun + LASTING;
+        if self.lasting || self.tunnel || due <= lasts {
+            self.deadline.set(due);
+            return self.deadline.poll_expired(cx).map(|()| Err(cause));
+        }
+        self.deadline.set(lasts);
+        self.deadline.poll_expired(cx).map(|()| {
+            self.lasting = true;
+            Ok(Outcome::Lasting)
+        })
+    }
+
+    /// Ends where it stands, because its account is gone.
+    pub fn cut(&self) -> Result<Outcome, Refusal> {
+        if self.tunnel {
+            return Ok(Outcome::Tunnelled);
+        }
+        Err(Refusal::new(Cause::UnknownHost, "the account was deleted meanwhile"))
     }
 
     /// From when, how long, and whose fault it is when that passes.
@@ -421,6 +444,9 @@ fn answer_failed(error: BodyError) -> Refusal {
 
 /// Steps a connection may take before the others of its worker have their turn: some 16 buffers, 256 KiB.
 const TURNS_PER_WAKE: usize = 16;
+
+/// How long an exchange goes on unwatched. Nearly all are over before, and cost their account nothing.
+const LASTING: Duration = Duration::from_secs(1);
 
 /// Interim answers passed for one request: 100, a few 103 and progress by 102; more is a flood.
 const MOST_INTERIMS: usize = 32;

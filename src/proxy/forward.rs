@@ -126,24 +126,24 @@ impl Attempt<'_> {
         let mut exchange = Exchange::new(client, &mut origin, rules, &mut deadline);
         let mut result = poll_fn(|cx| exchange.poll(cx)).await;
         let mut tunnel = None;
-        if matches!(result, Ok(Outcome::Switched)) {
-            // The tunnel leaves the requests in flight and counts among the tunnels.
-            tunnel = guards
-                .admission
-                .take()
-                .zip(guards.tunnel.take())
-                .map(|(admission, place)| admission.into_tunnel(place));
-            record.switched(self.connection);
-            let account_ends = drained(self.place.account.drain().clone());
-            let mut account_ends = pin!(account_ends);
-            result = poll_fn(|cx| {
-                // The account is gone, and so is the time its tunnels had.
-                if account_ends.as_mut().poll(cx).is_ready() {
-                    return Poll::Ready(Ok(Outcome::Tunnelled));
+        if let Ok(Outcome::Switched | Outcome::Lasting) = result {
+            let mut account_ends = pin!(drained(self.place.account.drain().clone()));
+            while let Ok(outcome @ (Outcome::Switched | Outcome::Lasting)) = result {
+                if outcome == Outcome::Switched {
+                    // The tunnel leaves the requests in flight and counts among the tunnels.
+                    let guards = guards.admission.take().zip(guards.tunnel.take());
+                    tunnel = guards.map(|(admission, place)| admission.into_tunnel(place));
+                    record.switched(self.connection);
                 }
-                exchange.poll(cx)
-            })
-            .await;
+                result = poll_fn(|cx| {
+                    // The account is gone, and so is the time that what it has open had.
+                    if account_ends.as_mut().poll(cx).is_ready() {
+                        return Poll::Ready(exchange.cut());
+                    }
+                    exchange.poll(cx)
+                })
+                .await;
+            }
         }
         let times = exchange.times();
         let status = exchange.status();
@@ -154,7 +154,9 @@ impl Attempt<'_> {
                 origin.finish(now());
                 Ok(Ending::Keep)
             }
-            Ok(Outcome::Early | Outcome::Switched | Outcome::Tunnelled) => Ok(Ending::Close),
+            Ok(Outcome::Early | Outcome::Switched | Outcome::Lasting | Outcome::Tunnelled) => {
+                Ok(Ending::Close)
+            }
             Err(refusal) => Err(Failed { refusal: self.blame(refusal), untouched: origin.is_untouched() }),
         }
     }

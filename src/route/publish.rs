@@ -30,8 +30,8 @@ impl Hosts {
         self.publish_observed(account, form, decision, &mut || {})
     }
 
-    /// Ends an account whose document is gone, by a decision that leaves it nothing. Its tunnels drain until
-    /// `deadline`.
+    /// Ends an account whose document is gone, by a decision that leaves it nothing. What it has open, tunnels and
+    /// long answers, drains until `deadline`.
     pub fn retire(&self, account: &Arc<Account>, decision: &Decision, deadline: Instant) -> Vec<Arc<Form>> {
         let empty = account.form().emptied();
         let before = self.publish(account, empty, decision);

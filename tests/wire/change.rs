@@ -123,6 +123,57 @@ fn no_connection_is_closed_by_a_change() {
     assert_eq!(get(&mut kept, "b.test").text(), "here");
 }
 
+/// Deleting an account ends what it has open, after its drain, and nothing of anybody else's.
+#[test]
+fn what_a_deleted_account_has_open_ends_with_its_drain() {
+    let (alice, bob) = (Recorder::new(), Recorder::new());
+    let edge = Edge::with(&[
+        ("alice", &account("\"a.test\"", &alice.address())),
+        ("bob", &account("\"b.test\"", &bob.address())),
+    ]);
+    let open = |host: &str, recorder: &Recorder| {
+        let mut tunnel = edge.connect();
+        tunnel.send(format!(
+            "GET / HTTP/1.1\r\nHost: {host}\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n"
+        ));
+        let mut tunnel_end = recorder.accept();
+        tunnel_end.request();
+        tunnel_end
+            .send("HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n");
+        tunnel.head();
+        let mut events = edge.connect();
+        events.send(format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n"));
+        let mut events_end = recorder.accept();
+        events_end.request();
+        events_end.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n");
+        events.head();
+        assert_eq!(events.exactly(7), b"2\r\nok\r\n");
+        // An answer that has not begun.
+        let mut poll = edge.connect();
+        poll.send(format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n"));
+        let mut poll_end = recorder.accept();
+        poll_end.request();
+        ([tunnel, events, poll], [tunnel_end, events_end, poll_end])
+    };
+    let ([mut tunnel, mut events, mut poll], _ends) = open("a.test", &alice);
+    let (
+        [mut other_tunnel, mut other_events, mut other_poll],
+        [mut tunnel_end, mut events_end, mut poll_end],
+    ) = open("b.test", &bob);
+    edge.remove_document("alice");
+    tunnel.expect_close();
+    events.expect_close();
+    let response = poll.response();
+    assert_eq!((response.status(), response.word()), (404, "unknown_host"));
+
+    tunnel_end.send("tunnel");
+    assert_eq!(other_tunnel.exactly(6), b"tunnel");
+    events_end.send("0\r\n\r\n");
+    assert_eq!(other_events.exactly(5), b"0\r\n\r\n");
+    poll_end.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+    assert_eq!(other_poll.response().text(), "ok");
+}
+
 /// SIGHUP reads everything again and says what cannot change while running.
 #[test]
 fn a_hangup_reloads() {
