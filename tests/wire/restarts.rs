@@ -2,7 +2,7 @@
 //! changes of documents and certificates, WebSockets. Nobody is refused, nothing is lost.
 
 use crate::support::edge::Files;
-use crate::support::{Edge, Origin, Raw, account, certificate, wait};
+use crate::support::{Origin, Raw, account, certificate, wait};
 use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -43,7 +43,8 @@ fn a_restart_on_inherited_sockets_refuses_nobody() {
     });
 }
 
-/// Mixed traffic, a thousand changes of documents and certificates: no request fails, no WebSocket is closed.
+/// Mixed traffic over a thousand changes of documents and certificates and five restarts: no request fails, no
+/// WebSocket is closed by a change.
 #[test]
 fn a_soak() {
     let origin = Origin::serving("127.0.0.1:0", |raw, request| {
@@ -54,15 +55,21 @@ fn a_soak() {
         }
         raw.try_send(crate::support::origin::answer_bytes(&request.body)).is_ok()
     });
-    let edge = Edge::with(&[("alice", &account("\"a.test\"", &origin.address()))]);
-    let done = AtomicBool::new(false);
+    let sockets = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").expect("a free port"));
+    let [clear, tls] = sockets.each_ref().map(|socket| socket.local_addr().expect("a socket"));
+    let listen = [format!("address = \"{clear}\""), format!("address = \"{tls}\"\ntls = true")];
+    let mut edge = Files::only(&listen.each_ref().map(String::as_str))
+        .document("alice", &account("\"a.test\"", &origin.address()))
+        .inherit(&sockets.each_ref())
+        .start();
+    let soak = Soak { clear, tls, done: AtomicBool::new(false), restarts: AtomicUsize::new(0) };
     std::thread::scope(|scope| {
         let visitors: Vec<_> = (0..6)
             .map(|n| {
-                let (edge, done) = (&edge, &done);
+                let soak = &soak;
                 scope.spawn(move || match n {
-                    0 | 1 => socket_visitor(edge, n == 1, done),
-                    _ => request_visitor(edge, n % 2 == 0, done),
+                    0 | 1 => soak.socket_visitor(n == 1),
+                    _ => soak.request_visitor(n % 2 == 0),
                 })
             })
             .collect();
@@ -81,14 +88,18 @@ fn a_soak() {
             if n % 100 == 0 {
                 edge.signal(rustix::process::Signal::HUP);
             }
-            wait::pause(soak() / changes);
+            if n % 200 == 150 {
+                soak.restarts.fetch_add(1, Ordering::SeqCst);
+                edge = edge.restart();
+            }
+            wait::pause(duration() / changes);
         }
-        let mut raw = edge.connect();
         wait::until("the last change", || {
+            let mut raw = Raw::clear(clear);
             raw.send(format!("GET / HTTP/1.1\r\nHost: h{}.test\r\n\r\n", changes - 1));
             (raw.response().status() == 200).then_some(())
         });
-        done.store(true, Ordering::Relaxed);
+        soak.done.store(true, Ordering::Relaxed);
         for visitor in visitors {
             visitor.join().expect("nothing failed");
         }
@@ -96,34 +107,77 @@ fn a_soak() {
 }
 
 /// A minute where everything is run, a few seconds otherwise.
-fn soak() -> Duration {
+fn duration() -> Duration {
     let whole = std::env::var_os("PARVIS_REAL_PROGRAMS").is_some();
     Duration::from_secs(if whole { 60 } else { 3 })
 }
 
-fn request_visitor(edge: &Edge, tls: bool, done: &AtomicBool) {
-    let mut round = 0;
-    while !done.load(Ordering::Relaxed) {
-        let mut raw = if tls { edge.connect_tls("a.test") } else { edge.connect() };
-        for _ in 0..20 {
-            round += 1;
-            let body = vec![b'x'; round * 997 % 40_000];
-            raw.send(format!("POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: {}\r\n\r\n", body.len()))
-                .send(&body);
-            let response = raw.response();
-            assert!(response.status() == 200 && response.body == body, "{response:?}");
-        }
-    }
+/// What the visitors of the soak know.
+struct Soak {
+    clear: SocketAddr,
+    tls: SocketAddr,
+    done: AtomicBool,
+    /// Counted before each begins.
+    restarts: AtomicUsize,
 }
 
-fn socket_visitor(edge: &Edge, tls: bool, done: &AtomicBool) {
-    let mut raw = if tls { edge.connect_tls("a.test") } else { edge.connect() };
-    raw.send("GET / HTTP/1.1\r\nHost: a.test\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n");
-    assert_eq!(raw.head().status(), 101);
-    while !done.load(Ordering::Relaxed) {
-        raw.send("ping");
-        assert_eq!(raw.exactly(4), b"ping");
-        wait::pause(Duration::from_millis(1));
+impl Soak {
+    fn connect(&self, tls: bool) -> Raw {
+        if tls { Raw::tls(self.tls, "a.test", &["http/1.1"]) } else { Raw::clear(self.clear) }
+    }
+
+    fn is_done(&self) -> bool {
+        self.done.load(Ordering::Relaxed)
+    }
+
+    fn request_visitor(&self, tls: bool) {
+        let mut round = 0;
+        while !self.is_done() {
+            let restarts = self.restarts.load(Ordering::SeqCst);
+            let mut raw = self.connect(tls);
+            for n in 0..20 {
+                round += 1;
+                let body = vec![b'x'; round * 997 % 40_000];
+                let head =
+                    format!("POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: {}\r\n\r\n", body.len());
+                let sent = raw.try_send([head.as_bytes(), &body].concat());
+                match raw.try_response() {
+                    Ok(response) => {
+                        assert!(response.status() == 200 && response.body == body, "{response:?}");
+                        if response.says_close() {
+                            break;
+                        }
+                    }
+                    // As for `visit`; and only a restart may close what is kept.
+                    Err(cut) => {
+                        let restarted = self.restarts.load(Ordering::SeqCst) > restarts;
+                        assert!(n > 0 && restarted && cut.message.head.is_empty(), "lost: {sent:?} {cut:?}");
+                        break;
+                    }
+                }
+            }
+        }
+    }
+
+    fn socket_visitor(&self, tls: bool) {
+        while !self.is_done() {
+            let restarts = self.restarts.load(Ordering::SeqCst);
+            let mut raw = self.connect(tls);
+            raw.send("GET / HTTP/1.1\r\nHost: a.test\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n");
+            assert_eq!(raw.head().status(), 101);
+            while !self.is_done() {
+                let sent = raw.try_send("ping");
+                match raw.try_exactly(4) {
+                    Ok(bytes) => assert_eq!(bytes, b"ping"),
+                    Err(cut) => {
+                        let restarted = self.restarts.load(Ordering::SeqCst) > restarts;
+                        assert!(restarted, "closed without a restart: {sent:?} {cut:?}");
+                        break;
+                    }
+                }
+                wait::pause(Duration::from_millis(1));
+            }
+        }
     }
 }
 
