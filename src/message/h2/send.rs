@@ -1,5 +1,5 @@
-//! Heads and trailers on their way into HTTP/2. Values are not copied one by one: the block they stand in is,
-//! once.
+//! Heads and trailers on their way into HTTP/2. Values are not copied one by one: the block they stand in is, once,
+//! unless it is large.
 
 use crate::base::{Cause, Refusal};
 use crate::message::hop::Filter;
@@ -100,15 +100,19 @@ fn copy_fields(map: &mut HeaderMap, fields: &Fields, filter: &Filter<'_>) {
         }
         return;
     }
-    let block = Bytes::copy_from_slice(fields.block());
+    let shared = (fields.block().len() <= SHARED_BYTES).then(|| Bytes::copy_from_slice(fields.block()));
+    let block = shared.as_deref().unwrap_or(fields.block());
     for line in fields.lines().unwrap_or_default() {
-        let field = line.field(&block);
+        let field = line.field(block);
         if !filter.passes(&field) {
             continue;
         }
         // A parsed head holds no name and no value that these refuse.
         let name = HeaderName::from_bytes(field.name);
-        let value = HeaderValue::from_maybe_shared(block.slice_ref(field.value));
+        let value = match &shared {
+            Some(shared) => HeaderValue::from_maybe_shared(shared.slice_ref(field.value)),
+            None => HeaderValue::from_bytes(field.value),
+        };
         if let (Ok(name), Ok(value)) = (name, value) {
             put(map, name, value);
         }
@@ -134,6 +138,10 @@ fn put(map: &mut HeaderMap, name: HeaderName, value: HeaderValue) {
     // The map holds thirty times what the limits of a head let through.
     let _ = map.try_append(name, value);
 }
+
+/// The largest block whose values share one copy of it. The HPACK table of a connection keeps some of them for later
+/// (RFC 7541 §2.3.2), and with each the block it stands in: up to a hundred.
+const SHARED_BYTES: usize = 1024;
 
 /// Fields that edits commonly add.
 const SPARE_FIELDS: usize = 12;

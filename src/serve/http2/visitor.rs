@@ -100,6 +100,10 @@ impl Visitor {
 
 impl Client for Visitor {
     fn interim(&mut self, head: &ResponseHead) {
+        if self.tally.is_blocked() {
+            // They know no window: what nobody reads must not pile up.
+            return;
+        }
         // An interim answer that cannot be sent is lost, as on any version.
         let _ = self.respond.send_informational(translated(head, None, BodyLength::None, &Extra::lines(b"")));
     }

@@ -155,3 +155,18 @@ fn trailers_of_either_version() {
     map.insert("set-cookie", HeaderValue::from_static("a"));
     assert_eq!(texts(&trailers(&Fields::in_map(map))), ["grpc-status: 0"]);
 }
+
+/// What the HPACK table keeps of a large head is a value, not the head.
+#[test]
+fn values_of_a_large_head_stand_alone() {
+    for (filler, together) in [(100, true), (2000, false)] {
+        let head = h1_response(&format!(
+            "HTTP/1.1 200 OK\r\nA: 1\r\nFiller: {}\r\nB: 2\r\n\r\n",
+            "x".repeat(filler)
+        ));
+        let response = response(&head, &edits(BodyLength::None));
+        let at = |name: &str| response.headers()[name].as_bytes().as_ptr().addr();
+        let near = at("b").wrapping_sub(at("a")) == filler + "1\r\nFiller: \r\nB: ".len();
+        assert_eq!(near, together, "{filler}");
+    }
+}
