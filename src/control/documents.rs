@@ -30,8 +30,16 @@ pub struct Documents {
 /// What was last seen of a document's file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Known {
-    stamp: Stamp,
+    /// `None` where an equal stamp proves nothing: the file was so young that another change may have the same.
+    stamp: Option<Stamp>,
     hash: DocumentHash,
+}
+
+impl Known {
+    /// What is known of a file with this stamp and content, read at `now` (wall time since the epoch).
+    fn new(stamp: Stamp, content: &[u8], now: Duration) -> Self {
+        Self { stamp: stamp.is_settled(now).then_some(stamp), hash: hash(content) }
+    }
 }
 
 /// What changes with a file's content, nearly always.
@@ -154,7 +162,7 @@ impl Documents {
         let mut applied = match read_file(&file) {
             Ok(None) => self.retire(name, at)?,
             Ok(Some((stamp, content))) => {
-                let known = Known { stamp, hash: hash(&content) };
+                let known = Known::new(stamp, &content, crate::base::wall());
                 let before = self.known.insert(name.clone(), known);
                 if !even_if_known && before.is_some_and(|before| before.hash == known.hash) {
                     return None;
@@ -273,7 +281,9 @@ impl Documents {
         let Some(present) = self.list() else { return Vec::new() };
         let mut names: Vec<AccountName> = present
             .iter()
-            .filter(|(name, stamp)| self.known.get(name.as_str()).is_none_or(|known| known.stamp != **stamp))
+            .filter(|(name, stamp)| {
+                self.known.get(name.as_str()).is_none_or(|known| known.stamp != Some(**stamp))
+            })
             .map(|(name, _)| name.clone())
             .collect();
         let gone: Vec<AccountName> =
@@ -426,7 +436,7 @@ fn read_all(node: &Node) -> Vec<Read> {
     let read = Mutex::new(Vec::new());
     let listed = config::each_document(node, |document| {
         let stamp = std::fs::metadata(document.file).map(|metadata| Stamp::of(&metadata)).unwrap_or_default();
-        let known = Known { stamp, hash: hash(document.content) };
+        let known = Known::new(stamp, document.content, crate::base::wall());
         let (form, report) = match document.checked {
             Ok(checked) => {
                 keep_if_newer(node, &document.name, document.content, stamp);
@@ -502,10 +512,19 @@ impl Stamp {
             changed: (metadata.ctime(), metadata.ctime_nsec()),
         }
     }
+
+    /// Whether a change after `now` must show: two changes within one tick of the file system's clock do not.
+    fn is_settled(self, now: Duration) -> bool {
+        let changed = u64::try_from(self.changed.0.max(self.modified.0)).unwrap_or(0);
+        Duration::from_secs(changed) + SETTLING < now
+    }
 }
 
 /// In the state directory: the last good document of every account.
 const LAST_GOOD: &str = "documents";
+
+/// How long a file's stamp may hide another change: the coarsest clock of a file system (two seconds).
+const SETTLING: Duration = Duration::from_secs(2);
 
 /// Changes the status shows.
 const RECENT: usize = 50;
