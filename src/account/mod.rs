@@ -18,7 +18,7 @@ pub use site::{Action, Redirect, Site};
 use crate::base::{AccountName, Drain, DrainSwitch};
 use crate::limit::Gate;
 use arc_swap::ArcSwap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 /// An account while it exists: what outlives every change of its document.
@@ -28,16 +28,21 @@ pub struct Account {
     form: ArcSwap<Form>,
     gate: Arc<Gate>,
     live: Live,
-    switch: DrainSwitch,
-    drain: Drain,
+    /// Made when somebody first watches it: it is as large as all else of an account that nobody visits.
+    end: OnceLock<(DrainSwitch, Drain)>,
 }
 
 impl Account {
     /// The account `name`, served by `form`.
     pub fn new(name: AccountName, form: Form) -> Arc<Self> {
-        let (switch, drain) = DrainSwitch::new();
         let gate = Gate::new(&form.limits);
-        Arc::new(Self { name, form: ArcSwap::from_pointee(form), gate, live: Live::default(), switch, drain })
+        Arc::new(Self {
+            name,
+            form: ArcSwap::from_pointee(form),
+            gate,
+            live: Live::default(),
+            end: OnceLock::new(),
+        })
     }
 
     /// Its name.
@@ -62,7 +67,7 @@ impl Account {
 
     /// What its tunnels and long answers watch: begins when the account is deleted.
     pub fn drain(&self) -> &Drain {
-        &self.drain
+        &self.end.get_or_init(DrainSwitch::new).1
     }
 
     /// Makes ready for `next`, which will be published: limits and settings of upstreams take effect, and where
@@ -86,6 +91,6 @@ impl Account {
 
     /// Begins the account's drain: its document is gone. What still runs ends at `deadline`.
     pub fn end(&self, deadline: Instant) {
-        self.switch.begin(deadline);
+        self.end.get_or_init(DrainSwitch::new).0.begin(deadline);
     }
 }

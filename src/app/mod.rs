@@ -18,6 +18,7 @@ use crate::tls::Policies;
 use crate::upstream::seats;
 use arc_swap::ArcSwap;
 use handle::Handle;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use signals::{Signals, Wish};
 use std::fmt::Display;
 use std::io::{self, Write};
@@ -28,6 +29,14 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::sync::mpsc;
 
+/// Lets the process have as many descriptors as it may: the soft limit is a habit for programs that cannot count them,
+/// ours are counted. To be called before the settings are read: `"auto"` means what the process may have.
+pub fn use_all_descriptors() {
+    let limit = getrlimit(Resource::Nofile);
+    // Where it fails the limit stays as it is, and `"auto"` sees that.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
+}
+
 /// Runs a node until it is drained. 0 after a drain, 78 where the settings cannot be put into effect (EX_CONFIG),
 /// 71 for what the system refuses (EX_OSERR).
 pub fn run(node: Node) -> ExitCode {
@@ -37,6 +46,7 @@ pub fn run(node: Node) -> ExitCode {
 
 /// Runs the demo until Ctrl-C.
 pub fn demo() -> ExitCode {
+    use_all_descriptors();
     let (demo, sockets) = match demo::Demo::prepare() {
         Ok(prepared) => prepared,
         Err(error) => {

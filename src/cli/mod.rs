@@ -9,17 +9,14 @@ mod survey;
 
 use crate::{app, config};
 use clap::{Args, Parser, Subcommand};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Parses the command line, runs the command, returns its exit code: 0, 2 for a command line that is none
 /// (clap's own), [`NO`], [`UNAVAILABLE`] or [`CONFIG`].
 pub fn run() -> ExitCode {
     match Parvis::parse().command {
-        Command::Run { config } => match config::load_node(&config) {
-            Ok(node) => app::run(node),
-            Err(report) => check::refuse(&report),
-        },
+        Command::Run { config } => serve(&config),
         Command::Check { config } => check::check(&config),
         Command::Demo => app::demo(),
         Command::Route { address, config } => route::route(&address, &config),
@@ -30,6 +27,15 @@ pub fn run() -> ExitCode {
             eprintln!("parvis: this version has no schema yet: docs/configuration.md has every key");
             ExitCode::from(NO)
         }
+    }
+}
+
+/// Runs the node of `file`.
+fn serve(file: &Path) -> ExitCode {
+    app::use_all_descriptors();
+    match config::load_node(file) {
+        Ok(node) => app::run(node),
+        Err(report) => check::refuse(&report),
     }
 }
 

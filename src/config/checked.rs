@@ -256,8 +256,8 @@ pub enum UpstreamAddress {
     Ip(SocketAddr),
     /// A unix socket.
     Unix(PathBuf),
-    /// A name to be resolved, and a port.
-    Name(Host, u16),
+    /// A name to be resolved, and a port. Boxed: few upstreams have one, and a host is large.
+    Name(Box<Host>, u16),
 }
 
 /// What is spoken to an upstream.
@@ -276,8 +276,8 @@ pub enum UpstreamHost {
     Visitor,
     /// That of the upstream's own address.
     Upstream,
-    /// This one.
-    Named(Host),
+    /// This one. Boxed for the same reason.
+    Named(Box<Host>),
 }
 
 /// TLS towards an upstream.

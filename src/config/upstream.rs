@@ -74,7 +74,7 @@ fn url_target(text: &str, url: &Url<'_>) -> Result<Target, Wrong> {
     let port = url.port_or_default();
     let address = match url.host.ip() {
         Some(ip) => UpstreamAddress::Ip(reachable(text, SocketAddr::new(ip, port))?),
-        None => UpstreamAddress::Name(url.host.clone(), port),
+        None => UpstreamAddress::Name(Box::new(url.host.clone()), port),
     };
     Ok(Target { address, tls_host: url.is_https.then(|| url.host.clone()) })
 }
@@ -143,7 +143,9 @@ fn host(table: &Table<'_>, target: Option<&Target>) -> UpstreamHost {
     let host = value.parse(|text| match text {
         "visitor" => Ok(UpstreamHost::Visitor),
         "upstream" => Ok(UpstreamHost::Upstream),
-        name => host_name(name).map(UpstreamHost::Named).map_err(|wrong| match wrong.hint {
+        name => host_name(name).map(|host| UpstreamHost::Named(Box::new(host))).map_err(|wrong| match wrong
+            .hint
+        {
             Some(_) => wrong,
             None => wrong.hint("write \"visitor\", \"upstream\" or a name"),
         }),

@@ -8,7 +8,7 @@ use super::exchange::{Exchange, Outcome, Rules};
 use super::place;
 use super::record::Record;
 use crate::account::Action;
-use crate::base::{Authority, Buffer, Cause, Drain, Refusal, now};
+use crate::base::{Authority, Buffer, Cause, Drain, Host, Refusal, now};
 use crate::config::{self, UpstreamAddress, UpstreamHost};
 use crate::limit::{Admission, TunnelPlace};
 use crate::message::{
@@ -229,12 +229,12 @@ async fn drained(drain: Drain) {
 fn host_for(spec: &config::Upstream, visitor: &Authority) -> Authority {
     match &spec.host {
         UpstreamHost::Visitor => visitor.clone(),
-        UpstreamHost::Named(host) => Authority { host: host.clone(), port: None },
+        UpstreamHost::Named(host) => Authority { host: Host::clone(host), port: None },
         UpstreamHost::Upstream => match &spec.address {
             UpstreamAddress::Ip(address) => {
-                Authority { host: crate::base::Host::from_ip(address.ip()), port: Some(address.port()) }
+                Authority { host: Host::from_ip(address.ip()), port: Some(address.port()) }
             }
-            UpstreamAddress::Name(host, port) => Authority { host: host.clone(), port: Some(*port) },
+            UpstreamAddress::Name(host, port) => Authority { host: Host::clone(host), port: Some(*port) },
             UpstreamAddress::Unix(_) => visitor.clone(),
         },
     }

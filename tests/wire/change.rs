@@ -332,6 +332,23 @@ fn many_changes_disturb_nobody() {
     });
 }
 
+/// What a shell or systemd sets as the soft limit of descriptors bounds nothing.
+#[test]
+fn all_descriptors_are_used() {
+    let edge = Edge::with(&[]);
+    let mut raw = Raw::clear(edge.listener("127.0.0.1", "metrics"));
+    let page = raw.send("GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").response();
+    let line = page
+        .text()
+        .lines()
+        .find_map(|line| line.strip_prefix("process_max_fds "))
+        .expect("a figure")
+        .to_owned();
+    let most = rustix::process::getrlimit(rustix::process::Resource::Nofile).maximum.expect("a limit");
+    assert_eq!(line.parse::<f64>().expect("a number") as u64, most);
+    assert_ne!(most, 1024);
+}
+
 fn ready(edge: &Edge) -> u16 {
     let mut raw = Raw::clear(edge.listener("127.0.0.1", "metrics"));
     raw.send("GET /ready HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").response().status()

@@ -147,7 +147,7 @@ fn every_key_arrives_where_it_belongs() {
             name: crate::base::UpstreamName::new("web").unwrap(),
             address: UpstreamAddress::Ip("[2001:db8::7]:8443".parse().unwrap()),
             protocol: UpstreamProtocol::Http1,
-            host: UpstreamHost::Named(Host::parse(b"shop.alice.test").unwrap()),
+            host: UpstreamHost::Named(Box::new(Host::parse(b"shop.alice.test").unwrap())),
             tls: Some(UpstreamTls {
                 server_name: "inner.test".into(),
                 ca: Some(PathBuf::from("/etc/ca.pem")),
@@ -214,7 +214,8 @@ fn the_nodes_values_are_defaults_and_bounds() {
 #[test]
 fn upstreams_have_addresses_of_four_kinds() {
     let ip = |text: &str| UpstreamAddress::Ip(text.parse().unwrap());
-    let name = |text: &str, port| UpstreamAddress::Name(Host::parse(text.as_bytes()).unwrap(), port);
+    let name =
+        |text: &str, port| UpstreamAddress::Name(Box::new(Host::parse(text.as_bytes()).unwrap()), port);
     for (text, address, server_name) in [
         ("[::1]:8100", ip("[::1]:8100"), None),
         ("127.0.0.1:80", ip("127.0.0.1:80"), None),

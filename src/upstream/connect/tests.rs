@@ -93,9 +93,9 @@ fn names_are_resolved_and_unknown_ones_are_named() {
     run(async {
         let (address, _) = server().await;
         let host = crate::base::Host::parse(b"localhost").unwrap();
-        assert!(connected(UpstreamAddress::Name(host, address.port()), None).await.is_ok());
+        assert!(connected(UpstreamAddress::Name(Box::new(host), address.port()), None).await.is_ok());
         let unknown = crate::base::Host::parse(b"no-such-host.invalid").unwrap();
-        let refused = connected(UpstreamAddress::Name(unknown, 80), None).await.err().unwrap();
+        let refused = connected(UpstreamAddress::Name(Box::new(unknown), 80), None).await.err().unwrap();
         assert_eq!(refused.cause, Cause::DnsError);
         assert!(refused.detail.contains("alice/web at no-such-host.invalid:80"), "{refused}");
     });

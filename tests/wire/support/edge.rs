@@ -331,7 +331,8 @@ fn service(inherited: &[OwnedFd]) -> Command {
     if !inherited.is_empty() {
         script = format!("export LISTEN_PID=$$ LISTEN_FDS={}; ", inherited.len());
     }
-    script += "exec \"$0\" run --config parvis.toml";
+    // As systemd starts services, whatever the shell of the tests allows.
+    script += "ulimit -S -n 1024; exec \"$0\" run --config parvis.toml";
     for (fd, at) in inherited.iter().zip(3..) {
         rustix::io::fcntl_setfd(fd, rustix::io::FdFlags::empty()).expect("a descriptor");
         script.extend([" ", &format!("{at}<&{}", fd.as_raw_fd())]);
