@@ -20,7 +20,7 @@ use visitor::SEND_BUFFER_BYTES;
 /// Serves a connection until it ends.
 pub async fn serve(stream: Stream, connection: Connection) {
     let connection = Rc::new(connection);
-    let tally = Rc::new(Tally::default());
+    let tally = Rc::new(Tally::new(now()));
     let after = Rc::new(Cell::new(None));
     let guard = Guard::new(stream, Rc::clone(&tally), Rc::clone(&after));
     let handshake = builder(&connection.node.limits).handshake(guard);

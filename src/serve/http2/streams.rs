@@ -4,6 +4,7 @@
 
 use super::tally::Tally;
 use super::visitor::Visitor;
+use crate::base::now;
 use crate::message::h2 as translate;
 use crate::net::Deadline;
 use crate::proxy::{self, Connection, Ending};
@@ -119,7 +120,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Streams<S> {
             Rc::clone(&self.connection),
             Rc::clone(&self.tally),
         ));
-        if self.tally.is_abusive() && self.phase != Phase::Closed {
+        if self.tally.is_abusive(now) && self.phase != Phase::Closed {
             tracing::info!(client = %self.connection.client, "HTTP/2 streams reset over and over: connection ended");
             self.close(Reason::ENHANCE_YOUR_CALM);
         }
@@ -150,7 +151,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Streams<S> {
             Waiting::Acknowledgement | Waiting::End => GRACE,
         };
         self.written = self.tally.written();
-        self.deadline.set(crate::base::now() + limit);
+        self.deadline.set(now() + limit);
     }
 
     /// The deadline has passed; whether there is anything left to wait for.

@@ -3,14 +3,16 @@
 
 use std::cell::Cell;
 use std::task::Waker;
+use std::time::{Duration, Instant};
 
 /// The counts of one connection.
-#[derive(Default)]
 pub struct Tally {
     open: Cell<u32>,
+    /// Streams begun and given up since `since`.
     begun: Cell<u32>,
     given_up: Cell<u32>,
-    pieces: Cell<u32>,
+    since: Cell<Instant>,
+    work: Cell<u32>,
     written: Cell<u64>,
     blocked: Cell<bool>,
     /// The connection's task, where it waits for the last stream.
@@ -18,10 +20,25 @@ pub struct Tally {
 }
 
 impl Tally {
+    /// Nothing counted yet.
+    pub fn new(now: Instant) -> Self {
+        Self {
+            open: Cell::new(0),
+            begun: Cell::new(0),
+            given_up: Cell::new(0),
+            since: Cell::new(now),
+            work: Cell::new(0),
+            written: Cell::new(0),
+            blocked: Cell::new(false),
+            waiting: Cell::new(None),
+        }
+    }
+
     /// A stream's task begins.
     pub fn begin(&self) {
         self.open.set(self.open.get() + 1);
         self.begun.set(self.begun.get().saturating_add(1));
+        self.worked();
     }
 
     /// It ends; `given_up`: the visitor (or a mistake of it) reset the stream before its answer was whole.
@@ -48,7 +65,11 @@ impl Tally {
 
     /// A piece of an answer was queued for the visitor.
     pub fn queued(&self) {
-        self.pieces.set(self.pieces.get().wrapping_add(1));
+        self.worked();
+    }
+
+    fn worked(&self) {
+        self.work.set(self.work.get().wrapping_add(1));
     }
 
     /// The socket took bytes.
@@ -74,43 +95,72 @@ impl Tally {
 
     /// What was done for the visitor so far: streams begun and pieces of answers queued, wrapping.
     pub fn work(&self) -> u32 {
-        self.begun.get().wrapping_add(self.pieces.get())
+        self.work.get()
     }
 
     /// Whether streams are begun only to be given up (CVE-2023-44487, and by mistakes that make us reset them
-    /// CVE-2025-8671): each is work for an upstream that nobody reads.
-    pub fn is_abusive(&self) -> bool {
-        self.given_up.get() > GIVEN_UP_FREE && self.given_up.get() > self.begun.get() / 2
+    /// CVE-2025-8671): each is work for an upstream that nobody reads. The clock is read where there are many.
+    pub fn is_abusive(&self, now: impl FnOnce() -> Instant) -> bool {
+        if self.given_up.get() <= GIVEN_UP_FREE || self.given_up.get() <= self.begun.get() / 2 {
+            return false;
+        }
+        let now = now();
+        if now.saturating_duration_since(self.since.get()) < WINDOW {
+            return true;
+        }
+        self.since.set(now);
+        self.begun.set(0);
+        self.given_up.set(0);
+        false
     }
 }
 
-/// Streams a visitor may give up on one connection before the share of them counts: someone who browses fast.
+/// Streams a visitor may give up in a window before their share counts: someone who browses fast.
 const GIVEN_UP_FREE: u32 = 100;
+
+/// The window they are counted in. A client that ends most of its streams itself, as those that watch something do,
+/// takes longer.
+const WINDOW: Duration = Duration::from_secs(10);
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::now;
+
+    fn streams(tally: &Tally, count: u32, given_up: bool) {
+        for _ in 0..count {
+            tally.begin();
+            tally.end(given_up);
+        }
+    }
 
     #[test]
     fn a_hundred_given_up_are_nothing_and_then_the_share_counts() {
-        let tally = Tally::default();
-        for _ in 0..GIVEN_UP_FREE {
-            tally.begin();
-            tally.end(true);
-        }
-        assert!(!tally.is_abusive());
-        for _ in 0..GIVEN_UP_FREE {
-            tally.begin();
-            tally.end(false);
-        }
-        tally.begin();
-        tally.end(true);
-        assert!(tally.is_abusive());
-        for _ in 0..2 {
-            tally.begin();
-            tally.end(false);
-        }
-        assert!(!tally.is_abusive());
+        let begun = now();
+        let tally = Tally::new(begun);
+        let soon = || begun + WINDOW / 2;
+        streams(&tally, GIVEN_UP_FREE, true);
+        assert!(!tally.is_abusive(soon));
+        streams(&tally, GIVEN_UP_FREE, false);
+        streams(&tally, 1, true);
+        assert!(tally.is_abusive(soon));
+        streams(&tally, 2, false);
+        assert!(!tally.is_abusive(soon));
         assert_eq!(tally.open(), 0);
+    }
+
+    #[test]
+    fn those_given_up_slowly_are_no_abuse() {
+        let mut at = now();
+        let tally = Tally::new(at);
+        for _ in 0..50 {
+            streams(&tally, GIVEN_UP_FREE, true);
+            at += WINDOW;
+            assert!(!tally.is_abusive(|| at));
+        }
+        // But a burst is.
+        assert!(!tally.is_abusive(|| at));
+        streams(&tally, 2 * GIVEN_UP_FREE + 1, true);
+        assert!(tally.is_abusive(|| at));
     }
 }
