@@ -6,6 +6,7 @@
 
 mod edge;
 mod figures;
+mod pace;
 
 use edge::{Edge, Visitor};
 use figures::Figures;
@@ -74,7 +75,7 @@ fn traffic(edge: &Edge, phase: Duration) -> Vec<Duration> {
             if due > begun + phase {
                 break;
             }
-            thread::sleep(due.saturating_duration_since(Instant::now()));
+            pace::until(due);
             assert_eq!(visitor.status(edge::STEADY), 200);
             times.push(due.elapsed());
         }
@@ -92,7 +93,7 @@ fn change(edge: &Edge, turn: u32, done: &AtomicBool) -> u64 {
     let mut count = 0;
     let mut last = String::new();
     while !done.load(Ordering::Relaxed) {
-        thread::sleep((begun + CHANGE_PACE * count).saturating_duration_since(Instant::now()));
+        pace::until(begun + CHANGE_PACE * count);
         let name = format!("c{}", count % CHANGED);
         last = format!("{name}-{turn}-{count}.test");
         edge.put_in_place(&name, edge.prepare(&name, &last));
@@ -101,7 +102,7 @@ fn change(edge: &Edge, turn: u32, done: &AtomicBool) -> u64 {
     let (mut visitor, begun) = (edge.visitor(), Instant::now());
     while visitor.status(&last) != 200 {
         assert!(begun.elapsed() < PATIENCE, "{last} is not served");
-        thread::sleep(Duration::from_millis(1));
+        pace::until(Instant::now() + Duration::from_millis(1));
     }
     u64::from(count)
 }

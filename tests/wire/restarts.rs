@@ -59,6 +59,8 @@ fn a_soak() {
     let [clear, tls] = sockets.each_ref().map(|socket| socket.local_addr().expect("a socket"));
     let listen = [format!("address = \"{clear}\""), format!("address = \"{tls}\"\ntls = true")];
     let mut edge = Files::only(&listen.each_ref().map(String::as_str))
+        // Its visitors come from one address and never pause.
+        .set("limits", "handshakes_per_client", "\"unlimited\"")
         .document("alice", &account("\"a.test\"", &origin.address()))
         .inherit(&sockets.each_ref())
         .start();
