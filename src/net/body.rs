@@ -1,6 +1,7 @@
 //! A body on its way: where it comes from, where it goes. Two small traits that every end of an exchange
 //! implements, so that one pump moves them all.
 
+use super::Socket;
 use crate::base::Refusal;
 use crate::message::{Fields, h1};
 use std::io;
@@ -40,6 +41,20 @@ pub trait Source {
 
     /// Takes the first `count` bytes of the last piece.
     fn consume(&mut self, count: usize);
+
+    /// A run: how many bytes of the body certainly come next, as they are and none of them received yet, where they are
+    /// worth to be moved inside the kernel; [`u64::MAX`] where they come until the end.
+    fn run_bytes(&mut self) -> Option<u64> {
+        None
+    }
+
+    /// The socket that they come off.
+    fn source_socket(&mut self) -> Option<&mut Socket> {
+        None
+    }
+
+    /// So many bytes of a run were taken off its socket.
+    fn taken(&mut self, _count: u64) {}
 }
 
 /// Where a body goes.
@@ -53,4 +68,21 @@ pub trait Sink {
     /// Marks the end of the body, with these trailers where the framing has a place for them, and flushes.
     fn poll_finish(&mut self, cx: &mut Context<'_>, trailers: Option<&Fields>)
     -> Poll<Result<(), BodyError>>;
+
+    /// Frames a run of `bytes`, [`u64::MAX`] for one until the end; whether they can go to a socket as they are. Then
+    /// nothing else is written before they all have, or the run [ends](Self::end_run).
+    fn begin_run(&mut self, _bytes: u64) -> Result<bool, BodyError> {
+        Ok(false)
+    }
+
+    /// The socket that the bytes of a run go to, once all before them has been flushed.
+    fn sink_socket(&mut self) -> Option<&mut Socket> {
+        None
+    }
+
+    /// So many bytes of a run were given to its socket.
+    fn given(&mut self, _count: u64) {}
+
+    /// The run is over: all of its bytes have gone, or it was one until the end and has paused.
+    fn end_run(&mut self) {}
 }

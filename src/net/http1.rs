@@ -2,7 +2,9 @@
 //! goes out is put into one. Visitors' and upstreams' connections are the same thing seen from two ends. Knows
 //! framing only: heads are parsed and written elsewhere.
 
+use super::Socket;
 use super::body::{BodyError, Piece, Sink, Source};
+use super::splice::LEAST_RUN;
 use super::stream::Stream;
 use crate::base::Buffer;
 use crate::message::h1::{self, BodyDecoder, BodyEncoder, Decoded};
@@ -33,6 +35,12 @@ pub struct Http1<S> {
 pub trait HoldsStream {
     /// The stream.
     fn stream(&mut self) -> &mut Stream;
+}
+
+impl HoldsStream for Stream {
+    fn stream(&mut self) -> &mut Stream {
+        self
+    }
 }
 
 impl HoldsStream for &mut Stream {
@@ -214,6 +222,22 @@ impl<S: HoldsStream> Source for Http1<S> {
         self.stream.stream().input().consume(count);
         self.known -= count;
     }
+
+    fn run_bytes(&mut self) -> Option<u64> {
+        let bytes = self.decoder.remaining();
+        let stream = self.stream.stream();
+        // Bytes without a known end are worth a pipe only while they come fast.
+        let worth = bytes >= LEAST_RUN && (bytes < u64::MAX || stream.is_busy());
+        (worth && self.known == 0 && stream.unread_socket().is_some()).then_some(bytes)
+    }
+
+    fn source_socket(&mut self) -> Option<&mut Socket> {
+        self.stream.stream().unread_socket()
+    }
+
+    fn taken(&mut self, count: u64) {
+        self.decoder.moved(count);
+    }
 }
 
 impl<S: HoldsStream> Sink for Http1<S> {
@@ -256,5 +280,33 @@ impl<S: HoldsStream> Sink for Http1<S> {
             self.outgoing = Outgoing::Ended;
         }
         Poll::Ready(Ok(()))
+    }
+
+    fn begin_run(&mut self, bytes: u64) -> Result<bool, BodyError> {
+        let until_close = self.outgoing == Outgoing::UntilClose;
+        let fits = if bytes == u64::MAX { until_close } else { self.outgoing != Outgoing::Ended };
+        if !fits || self.unit > 0 || self.stream.stream().is_tls() {
+            return Ok(false);
+        }
+        let (prefix, suffix) = self.encoder.frame(bytes)?;
+        self.out.extend(prefix.as_bytes());
+        // A run that does not fit is no run on this machine.
+        self.unit = usize::try_from(bytes).unwrap_or(usize::MAX);
+        self.suffix = suffix;
+        Ok(true)
+    }
+
+    fn sink_socket(&mut self) -> Option<&mut Socket> {
+        self.stream.stream().clear_socket()
+    }
+
+    fn given(&mut self, count: u64) {
+        self.count_sent(count as usize);
+    }
+
+    fn end_run(&mut self) {
+        if self.outgoing == Outgoing::UntilClose {
+            self.unit = 0;
+        }
     }
 }

@@ -9,7 +9,9 @@ mod http2;
 mod listener;
 
 mod socket;
+mod splice;
 mod stream;
+mod transfer;
 pub mod timer;
 pub mod tls;
 mod unsafe_register;
@@ -22,4 +24,5 @@ pub use listener::Listener;
 pub use socket::{Moved, Socket};
 pub use stream::Stream;
 pub use timer::{Deadline, Elapsed, until, within};
+pub use transfer::{End, Progress, Transfer, TransferError};
 pub use unsafe_register::register;

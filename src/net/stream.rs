@@ -17,12 +17,14 @@ pub struct Stream {
     tls: Option<Box<Session>>,
     ended: bool,
     bulk: bool,
+    /// Whether the last fill took all the room that was offered, and none has found nothing since.
+    busy: bool,
 }
 
 impl Stream {
     /// A clear stream over `socket`.
     pub fn new(socket: Socket) -> Self {
-        Self { socket, input: Buffer::new(), tls: None, ended: false, bulk: false }
+        Self { socket, input: Buffer::new(), tls: None, ended: false, bulk: false, busy: false }
     }
 
     /// A stream whose handshake is complete; `input` is what came with its end.
@@ -104,14 +106,17 @@ impl Stream {
             (true, true) => LARGE_BUFFER_BYTES,
             (false, _) => LEAST_ROOM,
         };
-        let count = ready!(self.socket.poll_receive(cx, &mut self.input, room))?;
+        let received = self.socket.poll_receive(cx, &mut self.input, room);
+        self.busy = false;
+        let count = ready!(received)?;
         self.bulk = self.input.len() == self.input.capacity();
+        self.busy = self.bulk;
         self.ended = count == 0;
         Poll::Ready(Ok(count))
     }
 
     fn poll_fill_tls(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        let Self { socket, input, tls: Some(session), ended, bulk } = self else {
+        let Self { socket, input, tls: Some(session), ended, bulk, .. } = self else {
             return Poll::Ready(Ok(0));
         };
         let before = input.len();
@@ -201,6 +206,24 @@ impl Stream {
             bytes = &bytes[sent..];
         }
         poll_fn(|cx| self.poll_flush(cx)).await
+    }
+
+    /// Whether more comes than is asked for: the last fill took all the room that was offered.
+    pub(super) fn is_busy(&self) -> bool {
+        self.busy
+    }
+
+    /// The socket of a clear stream, to send by.
+    pub(super) fn clear_socket(&mut self) -> Option<&mut Socket> {
+        self.tls.is_none().then_some(&mut self.socket)
+    }
+
+    /// The socket of a clear stream of which nothing is received and not consumed: what it says next comes next.
+    pub(super) fn unread_socket(&mut self) -> Option<&mut Socket> {
+        if self.ended || !self.input.is_empty() {
+            return None;
+        }
+        self.clear_socket()
     }
 
     /// Whether TLS is spoken.

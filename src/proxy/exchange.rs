@@ -7,7 +7,7 @@ use crate::base::{Cause, Refusal, now};
 use crate::config::Timeouts;
 use crate::message::h1;
 use crate::message::{BodyLength, Fields, Known, RequestHead, ResponseHead, WebSocketKey};
-use crate::net::{BodyError, Deadline, Piece, Sink, Source};
+use crate::net::{BodyError, Deadline, End, Progress, Sink, Transfer, TransferError};
 use crate::upstream::Origin;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -28,6 +28,9 @@ pub struct Exchange<'a, C> {
     status: u16,
     deadline: &'a mut Deadline,
     times: Times,
+    /// The bodies' ways: of the request, and of the answer.
+    upload: Transfer,
+    download: Transfer,
 }
 
 /// What the exchange is held to.
@@ -61,7 +64,7 @@ pub struct Times {
 /// The request's way.
 enum Up {
     /// Its head and body are on their way.
-    Body(Wait),
+    Body(End),
     /// All of the body went; its end and trailers follow.
     End(Option<Fields>),
     /// It was sent whole.
@@ -75,18 +78,11 @@ enum Down {
     /// Its head has not come yet.
     Head,
     /// Its body is on its way.
-    Body(Wait),
+    Body(End),
     /// All of the body went; its end and trailers follow.
     End(Option<Fields>),
     /// It was sent whole.
     Done,
-}
-
-/// Which end a body waits for.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Wait {
-    Sender,
-    Receiver,
 }
 
 /// How an exchange ended when nothing failed.
@@ -115,7 +111,7 @@ impl<'a, C: Client> Exchange<'a, C> {
         let begun = now();
         let up = match rules.request.body() {
             BodyLength::None => Up::End(None),
-            _ => Up::Body(Wait::Sender),
+            _ => Up::Body(End::Source),
         };
         Self {
             client,
@@ -129,6 +125,8 @@ impl<'a, C: Client> Exchange<'a, C> {
             status: 0,
             deadline,
             times: Times { begun, sent: None, answered: None, up: begun, down: begun },
+            upload: Transfer::default(),
+            download: Transfer::default(),
         }
     }
 
@@ -184,34 +182,22 @@ impl<'a, C: Client> Exchange<'a, C> {
     /// One step of the request's way; whether anything moved.
     fn poll_up(&mut self, cx: &mut Context<'_>) -> Result<bool, Refusal> {
         match &mut self.up {
-            Up::Body(wait) => {
-                let piece = match self.client.poll_piece(cx) {
-                    Poll::Ready(piece) => piece.map_err(client_failed)?,
-                    Poll::Pending => {
-                        *wait = Wait::Sender;
-                        return Ok(false);
-                    }
-                };
-                let data = match piece {
-                    Piece::Data(data) => data,
-                    Piece::End(trailers) => {
-                        self.up = Up::End(trailers);
-                        return Ok(true);
-                    }
-                };
-                match self.origin.poll_write(cx, data) {
-                    Poll::Ready(Ok(count)) => {
-                        self.client.consume(count);
-                        self.check_body_bytes()?;
-                    }
-                    Poll::Ready(Err(_)) => self.up = Up::Abandoned,
-                    Poll::Pending => {
-                        *wait = Wait::Receiver;
-                        return Ok(false);
-                    }
+            Up::Body(wait) => match self.upload.step(cx, self.client, self.origin) {
+                Ok(Progress::Moved) => self.check_body_bytes().map(|()| true),
+                Ok(Progress::End(trailers)) => {
+                    self.up = Up::End(trailers);
+                    Ok(true)
                 }
-                Ok(true)
-            }
+                Ok(Progress::Waits(end)) => {
+                    *wait = end;
+                    Ok(false)
+                }
+                Err(TransferError::Source(error)) => Err(client_failed(error)),
+                Err(TransferError::Sink(_)) => {
+                    self.up = Up::Abandoned;
+                    Ok(true)
+                }
+            },
             Up::End(trailers) => match self.origin.poll_finish(cx, trailers.as_ref()) {
                 Poll::Ready(Ok(())) => {
                     self.up = Up::Done;
@@ -243,29 +229,19 @@ impl<'a, C: Client> Exchange<'a, C> {
                 Poll::Ready(head) => self.on_head(&head?).map(|()| true),
                 Poll::Pending => Ok(false),
             },
-            Down::Body(wait) => {
-                let piece = match self.origin.poll_piece(cx) {
-                    Poll::Ready(piece) => piece.map_err(answer_failed)?,
-                    Poll::Pending => {
-                        *wait = Wait::Sender;
-                        return Ok(false);
-                    }
-                };
-                match piece {
-                    Piece::Data(data) => match self.client.poll_write(cx, data) {
-                        Poll::Ready(count) => {
-                            let count = count.map_err(client_failed)?;
-                            self.origin.consume(count);
-                        }
-                        Poll::Pending => {
-                            *wait = Wait::Receiver;
-                            return Ok(false);
-                        }
-                    },
-                    Piece::End(trailers) => self.down = Down::End(trailers),
+            Down::Body(wait) => match self.download.step(cx, self.origin, self.client) {
+                Ok(Progress::Moved) => Ok(true),
+                Ok(Progress::End(trailers)) => {
+                    self.down = Down::End(trailers);
+                    Ok(true)
                 }
-                Ok(true)
-            }
+                Ok(Progress::Waits(end)) => {
+                    *wait = end;
+                    Ok(false)
+                }
+                Err(TransferError::Source(error)) => Err(answer_failed(error)),
+                Err(TransferError::Sink(error)) => Err(client_failed(error)),
+            },
             Down::End(trailers) => match self.client.poll_finish(cx, trailers.as_ref()) {
                 Poll::Ready(done) => {
                     done.map_err(client_failed)?;
@@ -296,7 +272,7 @@ impl<'a, C: Client> Exchange<'a, C> {
         let length = head.body(self.rules.request.method());
         self.origin.begin_body(length);
         self.client.begin(head, length, &self.rules.extra);
-        self.down = Down::Body(Wait::Sender);
+        self.down = Down::Body(End::Source);
         Ok(())
     }
 
@@ -321,8 +297,8 @@ impl<'a, C: Client> Exchange<'a, C> {
         self.client.begin_tunnel(head, asked.unwrap_or_default(), &self.rules.extra);
         self.origin.begin_tunnel();
         self.tunnel = true;
-        self.up = Up::Body(Wait::Sender);
-        self.down = Down::Body(Wait::Sender);
+        self.up = Up::Body(End::Source);
+        self.down = Down::Body(End::Source);
         Ok(())
     }
 
@@ -336,7 +312,7 @@ impl<'a, C: Client> Exchange<'a, C> {
         if let Poll::Ready(flushed) = self.client.poll_flush(cx) {
             flushed.map_err(client_failed)?;
         }
-        let reads_client = matches!(self.up, Up::Body(Wait::Sender));
+        let reads_client = matches!(self.up, Up::Body(End::Source));
         if !reads_client && !self.tunnel && self.client.poll_gone(cx).is_ready() {
             return Poll::Ready(Err(Cause::ClientGone.into()));
         }
@@ -383,15 +359,15 @@ impl<'a, C: Client> Exchange<'a, C> {
             return (times.up.max(times.down), timeouts.tunnel_idle, silent);
         }
         let (since, limit, cause) = match (&self.down, &self.up) {
-            (Down::Head, Up::Body(Wait::Sender)) => return self.body_patience(),
-            (Down::Head, Up::Body(Wait::Receiver) | Up::End(_)) => {
+            (Down::Head, Up::Body(End::Source)) => return self.body_patience(),
+            (Down::Head, Up::Body(End::Sink) | Up::End(_)) => {
                 (times.up, timeouts.write_idle, Cause::UpstreamStalled)
             }
             (Down::Head, Up::Done | Up::Abandoned) => {
                 (times.up.max(times.down), timeouts.response_header, Cause::TimedOut)
             }
-            (Down::Body(Wait::Sender), _) => (times.down, timeouts.response_idle, Cause::AnswerStalled),
-            (Down::Body(Wait::Receiver) | Down::End(_) | Down::Done, _) => {
+            (Down::Body(End::Source), _) => (times.down, timeouts.response_idle, Cause::AnswerStalled),
+            (Down::Body(End::Sink) | Down::End(_) | Down::Done, _) => {
                 (times.down, timeouts.write_idle, Cause::ClientStalled)
             }
         };

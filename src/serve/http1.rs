@@ -7,7 +7,7 @@ use crate::message::h1::{BodyDecoder, RequestParser, write_response};
 use crate::message::{
     BodyLength, Fields, KnownSet, Persistence, RequestHead, ResponseEdits, ResponseHead, Version, push_line,
 };
-use crate::net::{BodyError, Deadline, Http1, Piece, Sink, Source, Stream, within};
+use crate::net::{BodyError, Deadline, Http1, Piece, Sink, Socket, Source, Stream, within};
 use crate::proxy::{self, Client, Connection, Ending, Extra};
 use std::future::poll_fn;
 use std::task::{Context, Poll};
@@ -269,6 +269,18 @@ impl Source for Visitor<'_> {
     fn consume(&mut self, count: usize) {
         self.http1.consume(count);
     }
+
+    fn run_bytes(&mut self) -> Option<u64> {
+        self.http1.run_bytes()
+    }
+
+    fn source_socket(&mut self) -> Option<&mut Socket> {
+        self.http1.source_socket()
+    }
+
+    fn taken(&mut self, count: u64) {
+        self.http1.taken(count);
+    }
 }
 
 impl Sink for Visitor<'_> {
@@ -286,6 +298,22 @@ impl Sink for Visitor<'_> {
         trailers: Option<&Fields>,
     ) -> Poll<Result<(), BodyError>> {
         self.http1.poll_finish(cx, trailers)
+    }
+
+    fn begin_run(&mut self, bytes: u64) -> Result<bool, BodyError> {
+        self.http1.begin_run(bytes)
+    }
+
+    fn sink_socket(&mut self) -> Option<&mut Socket> {
+        self.http1.sink_socket()
+    }
+
+    fn given(&mut self, count: u64) {
+        self.http1.given(count);
+    }
+
+    fn end_run(&mut self) {
+        self.http1.end_run();
     }
 }
 

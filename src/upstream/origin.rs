@@ -8,7 +8,7 @@ use super::Lease;
 use super::transport::Transport;
 use crate::base::Refusal;
 use crate::message::{BodyLength, Fields, RequestEdits, RequestHead, ResponseHead};
-use crate::net::{BodyError, Piece, Sink, Source};
+use crate::net::{BodyError, Piece, Sink, Socket, Source};
 use http1::Http1Origin;
 use http2::Http2Origin;
 use std::task::{Context, Poll};
@@ -138,6 +138,26 @@ impl Source for Origin {
             Self::Http2(origin) => origin.bodies().consume(count),
         }
     }
+
+    fn run_bytes(&mut self) -> Option<u64> {
+        match self {
+            Self::Http1(origin) => origin.body().run_bytes(),
+            Self::Http2(_) => None,
+        }
+    }
+
+    fn source_socket(&mut self) -> Option<&mut Socket> {
+        match self {
+            Self::Http1(origin) => origin.body().source_socket(),
+            Self::Http2(_) => None,
+        }
+    }
+
+    fn taken(&mut self, count: u64) {
+        if let Self::Http1(origin) = self {
+            origin.body().taken(count);
+        }
+    }
 }
 
 impl Sink for Origin {
@@ -163,6 +183,32 @@ impl Sink for Origin {
         match self {
             Self::Http1(origin) => origin.body().poll_finish(cx, trailers),
             Self::Http2(origin) => origin.bodies().poll_finish(cx, trailers),
+        }
+    }
+
+    fn begin_run(&mut self, bytes: u64) -> Result<bool, BodyError> {
+        match self {
+            Self::Http1(origin) => origin.body().begin_run(bytes),
+            Self::Http2(_) => Ok(false),
+        }
+    }
+
+    fn sink_socket(&mut self) -> Option<&mut Socket> {
+        match self {
+            Self::Http1(origin) => origin.body().sink_socket(),
+            Self::Http2(_) => None,
+        }
+    }
+
+    fn given(&mut self, count: u64) {
+        if let Self::Http1(origin) = self {
+            origin.body().given(count);
+        }
+    }
+
+    fn end_run(&mut self) {
+        if let Self::Http1(origin) = self {
+            origin.body().end_run();
         }
     }
 }

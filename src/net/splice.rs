@@ -1,0 +1,168 @@
+//! Bytes from one socket to another inside the kernel (splice(2)): never seen here, so never copied. Owns the pipe that
+//! they pass; knows nothing of what they mean.
+
+use super::socket::{Moved, Socket};
+use rustix::io::Errno;
+use rustix::pipe::{PipeFlags, SpliceFlags, fcntl_getpipe_size, fcntl_setpipe_size, pipe_with, splice};
+use std::cell::RefCell;
+use std::io;
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::task::{Context, Poll, ready};
+
+/// A transfer from one socket to another.
+pub struct Splice {
+    pipe: Pipe,
+    /// Bytes that left the one socket and have not reached the other.
+    inside: usize,
+}
+
+/// What a step of a transfer came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// So many bytes were taken off the one socket.
+    Taken(usize),
+    /// So many bytes went to the other.
+    Given(usize),
+    /// The one socket has no more.
+    Ended,
+}
+
+/// Which side of a transfer broke.
+#[derive(Debug)]
+pub enum Broken {
+    /// Whence the bytes came.
+    Source(io::Error),
+    /// Where they went.
+    Sink(io::Error),
+}
+
+impl Splice {
+    /// A transfer of which nothing has moved yet; `None` where the system gives no pipe worth having: then bytes are
+    /// copied as ever.
+    pub fn begin() -> Option<Self> {
+        Some(Self { pipe: Pipe::take()?, inside: 0 })
+    }
+
+    /// Whether every byte taken was given: a pending step waits for `from` then, else for `to`.
+    pub fn is_empty(&self) -> bool {
+        self.inside == 0
+    }
+
+    /// Takes up to `most` bytes (at least one) off `from`, or gives to `to` what was taken before: a step at a time, so
+    /// that bytes are taken only into an empty pipe.
+    pub fn poll_step(
+        &mut self,
+        cx: &mut Context<'_>,
+        from: &mut Socket,
+        to: &mut Socket,
+        most: u64,
+    ) -> Poll<Result<Step, Broken>> {
+        if self.inside == 0 {
+            let room = usize::try_from(most).map_or(self.pipe.bytes, |most| most.min(self.pipe.bytes));
+            // The pipe is empty: who would have to wait is the socket. A short step says nothing, since a pipe is full
+            // when its slots are, however few bytes are in them.
+            let took = from.poll_receive_with(cx, |socket| {
+                let bytes = move_bytes(socket, self.pipe.input_end(), room)?;
+                Ok(Moved { bytes, more: true })
+            });
+            return Poll::Ready(match ready!(took) {
+                Ok(0) => Ok(Step::Ended),
+                Ok(bytes) => {
+                    self.inside = bytes;
+                    Ok(Step::Taken(bytes))
+                }
+                Err(error) => Err(Broken::Source(error)),
+            });
+        }
+        self.poll_give(cx, to).map(|gave| gave.map(Step::Given).map_err(Broken::Sink))
+    }
+
+    /// Gives to `to` of what was taken.
+    pub fn poll_give(&mut self, cx: &mut Context<'_>, to: &mut Socket) -> Poll<io::Result<usize>> {
+        let inside = self.inside;
+        let bytes = ready!(to.poll_send_with(cx, |socket| {
+            let bytes = move_bytes(self.pipe.output_end(), socket, inside)?;
+            Ok(Moved { bytes, more: bytes == inside })
+        }))?;
+        self.inside -= bytes;
+        Poll::Ready(Ok(bytes))
+    }
+}
+
+impl Drop for Splice {
+    fn drop(&mut self) {
+        // Bytes that are stuck in it would reach another connection.
+        if self.inside == 0 {
+            self.pipe.give_back();
+        }
+    }
+}
+
+fn move_bytes(from: BorrowedFd<'_>, to: BorrowedFd<'_>, most: usize) -> Result<usize, Errno> {
+    splice(from, None, to, None, most, SpliceFlags::MOVE | SpliceFlags::NONBLOCK)
+}
+
+/// A pipe, from the thread's pool and back to it.
+struct Pipe {
+    /// Reading end, writing end; empty once they are given back.
+    ends: Option<(OwnedFd, OwnedFd)>,
+    bytes: usize,
+}
+
+impl Pipe {
+    fn take() -> Option<Self> {
+        let pooled = POOL.with_borrow_mut(|pool| pool.pop());
+        if let Some((ends, bytes)) = pooled {
+            return Some(Self { ends: Some(ends), bytes });
+        }
+        let ends = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK).ok()?;
+        // What the user may have of larger pipes is bounded by the system: then it stays as it is.
+        let _ = fcntl_setpipe_size(&ends.1, PIPE_BYTES);
+        let bytes = fcntl_getpipe_size(&ends.1).ok()?;
+        (bytes >= LEAST_PIPE_BYTES).then_some(Self { ends: Some(ends), bytes })
+    }
+
+    fn give_back(&mut self) {
+        let Some(ends) = self.ends.take() else { return };
+        // At the end of a thread the pool may have gone first.
+        let _ = POOL.try_with(|pool| {
+            let mut pool = pool.borrow_mut();
+            if pool.len() < POOLED_MOST {
+                pool.push((ends, self.bytes));
+            }
+        });
+    }
+
+    fn output_end(&self) -> BorrowedFd<'_> {
+        match &self.ends {
+            Some((output, _)) => std::os::fd::AsFd::as_fd(output),
+            None => unreachable!("{GIVEN_BACK}"),
+        }
+    }
+
+    fn input_end(&self) -> BorrowedFd<'_> {
+        match &self.ends {
+            Some((_, input)) => std::os::fd::AsFd::as_fd(input),
+            None => unreachable!("{GIVEN_BACK}"),
+        }
+    }
+}
+
+thread_local! {
+    static POOL: RefCell<Vec<((OwnedFd, OwnedFd), usize)>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Bytes from which on a run is worth a pipe: below, two more syscalls cost more than the copy.
+pub const LEAST_RUN: u64 = 64 * 1024;
+
+/// What a pipe is asked to hold: sixteen times what a copy would move at once, and locked memory of the kernel's.
+const PIPE_BYTES: usize = 256 * 1024;
+
+/// A pipe smaller than this moves less in a step than a buffer does.
+const LEAST_PIPE_BYTES: usize = 64 * 1024;
+
+/// Pipes a worker keeps for the next transfer: two descriptors each.
+const POOLED_MOST: usize = 64;
+
+/// Only the drop of a splice gives its pipe back.
+const GIVEN_BACK: &str = "a pipe has its ends while its splice lives";

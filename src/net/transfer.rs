@@ -1,0 +1,178 @@
+//! One direction of an exchange: a body on its way from its source to its sink, copied through a buffer or, in long
+//! stretches from one clear connection to another, moved inside the kernel without being seen.
+
+use super::body::{BodyError, Piece, Sink, Source};
+use super::splice::{Broken, Splice, Step};
+use crate::message::{Fields, h1};
+use std::io;
+use std::task::{Context, Poll};
+
+/// The state of one direction.
+#[derive(Default)]
+pub struct Transfer {
+    run: Option<Run>,
+}
+
+/// What a step of a transfer came to.
+#[derive(Debug)]
+pub enum Progress {
+    /// Something moved.
+    Moved,
+    /// All of the body did; its end and trailers are to follow.
+    End(Option<Fields>),
+    /// Nothing, because of this end.
+    Waits(End),
+}
+
+/// An end of a transfer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// Whence the body comes.
+    Source,
+    /// Where it goes.
+    Sink,
+}
+
+/// Which end of a transfer failed.
+#[derive(Debug)]
+pub enum TransferError {
+    /// Whence the body comes.
+    Source(BodyError),
+    /// Where it goes.
+    Sink(BodyError),
+}
+
+/// A stretch that moves inside the kernel.
+struct Run {
+    splice: Splice,
+    /// Bytes still to be taken; [`u64::MAX`] until the end.
+    left: u64,
+}
+
+impl Transfer {
+    /// Moves what can be moved at once, or says who is waited for.
+    ///
+    /// # Errors
+    /// Either end's.
+    pub fn step(
+        &mut self,
+        cx: &mut Context<'_>,
+        source: &mut impl Source,
+        sink: &mut impl Sink,
+    ) -> Result<Progress, TransferError> {
+        if self.run.is_none() {
+            self.run = Run::begin(source, sink).map_err(TransferError::Sink)?;
+        }
+        let Some(run) = &mut self.run else {
+            return copy(cx, source, sink).map(|(progress, _)| progress);
+        };
+        let progress = run.step(cx, source, sink)?;
+        if !run.is_over(&progress) {
+            return Ok(progress);
+        }
+        self.run = None;
+        sink.end_run();
+        match progress {
+            // A pause, or the end: whoever copies sees which.
+            Progress::Waits(End::Source) => copy(cx, source, sink).map(|(progress, _)| progress),
+            progress => Ok(progress),
+        }
+    }
+}
+
+/// A step through the source's buffer, and how many bytes it moved.
+fn copy(
+    cx: &mut Context<'_>,
+    source: &mut impl Source,
+    sink: &mut impl Sink,
+) -> Result<(Progress, u64), TransferError> {
+    let data = match source.poll_piece(cx).map_err(TransferError::Source)? {
+        Poll::Ready(Piece::Data(data)) => data,
+        Poll::Ready(Piece::End(trailers)) => return Ok((Progress::End(trailers), 0)),
+        Poll::Pending => return Ok((Progress::Waits(End::Source), 0)),
+    };
+    match sink.poll_write(cx, data).map_err(TransferError::Sink)? {
+        Poll::Ready(count) => {
+            source.consume(count);
+            Ok((Progress::Moved, count as u64))
+        }
+        Poll::Pending => Ok((Progress::Waits(End::Sink), 0)),
+    }
+}
+
+impl Run {
+    /// A run, where what comes next can be one. Cost where it cannot: a few comparisons.
+    fn begin(source: &mut impl Source, sink: &mut impl Sink) -> Result<Option<Self>, BodyError> {
+        let Some(left) = source.run_bytes() else { return Ok(None) };
+        if sink.sink_socket().is_none() {
+            return Ok(None);
+        }
+        let Some(splice) = Splice::begin() else { return Ok(None) };
+        Ok(sink.begin_run(left)?.then_some(Self { splice, left }))
+    }
+
+    fn step(
+        &mut self,
+        cx: &mut Context<'_>,
+        source: &mut impl Source,
+        sink: &mut impl Sink,
+    ) -> Result<Progress, TransferError> {
+        // The head, or the framing of the run.
+        if sink.poll_flush(cx).map_err(TransferError::Sink)?.is_pending() {
+            return Ok(Progress::Waits(End::Sink));
+        }
+        let taken = self.splice.is_empty();
+        if taken && source.source_socket().is_none() {
+            // Somebody looked whether the source is still there, and received what it said.
+            let (progress, count) = copy(cx, source, sink)?;
+            self.take(count);
+            return Ok(progress);
+        }
+        let Some(to) = sink.sink_socket() else { return Err(TransferError::Sink(gone())) };
+        let step = match source.source_socket() {
+            Some(from) => self.splice.poll_step(cx, from, to, self.left),
+            None => self.splice.poll_give(cx, to).map(|gave| gave.map(Step::Given).map_err(Broken::Sink)),
+        };
+        match step {
+            Poll::Ready(Ok(Step::Taken(bytes))) => {
+                source.taken(bytes as u64);
+                self.take(bytes as u64);
+            }
+            Poll::Ready(Ok(Step::Given(bytes))) => sink.given(bytes as u64),
+            Poll::Ready(Ok(Step::Ended)) if self.is_endless() => return Ok(Progress::Waits(End::Source)),
+            Poll::Ready(Ok(Step::Ended)) => {
+                return Err(TransferError::Source(h1::BodyError::Truncated.into()));
+            }
+            Poll::Ready(Err(Broken::Source(error))) => return Err(TransferError::Source(error.into())),
+            Poll::Ready(Err(Broken::Sink(error))) => return Err(TransferError::Sink(error.into())),
+            Poll::Pending => return Ok(Progress::Waits(if taken { End::Source } else { End::Sink })),
+        }
+        Ok(Progress::Moved)
+    }
+
+    fn take(&mut self, count: u64) {
+        if !self.is_endless() {
+            self.left -= count;
+        }
+    }
+
+    fn is_endless(&self) -> bool {
+        self.left == u64::MAX
+    }
+
+    /// All of it has moved. One until the end is over where its source pauses: what comes then may be little.
+    fn is_over(&self, progress: &Progress) -> bool {
+        match progress {
+            Progress::End(_) => true,
+            Progress::Waits(End::Source) if self.is_endless() => self.splice.is_empty(),
+            _ => self.left == 0 && self.splice.is_empty(),
+        }
+    }
+}
+
+fn gone() -> BodyError {
+    BodyError::Io(io::ErrorKind::BrokenPipe.into())
+}
+
+#[cfg(test)]
+mod tests;
