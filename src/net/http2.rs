@@ -6,7 +6,7 @@ use super::body::{BodyError, Piece, Sink, Source};
 use crate::base::Refusal;
 use crate::message::{BodyLength, Fields, h2 as translate};
 use bytes::{Buf, Bytes};
-use h2::{Reason, RecvStream, SendStream};
+use h2::{RecvStream, SendStream};
 use http::HeaderMap;
 use std::io;
 use std::task::{Context, Poll, ready};
@@ -81,14 +81,18 @@ impl Http2 {
         self.sent_all
     }
 
+    /// Sends all of a body that is small enough to wait for its window inside the h2 crate.
+    pub fn send_last(&mut self, body: &[u8]) {
+        if let Some(stream) = self.outgoing.as_mut().filter(|_| !self.sent_all) {
+            // Where this fails the stream is gone, and nobody is left to tell.
+            let _ = stream.send_data(Bytes::copy_from_slice(body), true);
+            self.sent_all = true;
+        }
+    }
+
     /// The sending half, once there is one: to be reset.
     pub fn outgoing(&mut self) -> Option<&mut SendStream<Bytes>> {
         self.outgoing.as_mut()
-    }
-
-    /// Ready when the peer has reset the stream.
-    pub fn poll_reset(&mut self, cx: &mut Context<'_>) -> Poll<Result<Reason, h2::Error>> {
-        self.outgoing.as_mut().map_or(Poll::Pending, |stream| stream.poll_reset(cx))
     }
 }
 
@@ -173,5 +177,6 @@ fn gone() -> BodyError {
     BodyError::Io(io::ErrorKind::BrokenPipe.into())
 }
 
-/// Bytes of a body that wait on one stream for the peer's window.
+/// The most of a body that is handed to the h2 crate at once, and that waits there for one stream: what goes out in one
+/// turn of the connection's task.
 pub const SEND_BYTES: usize = 64 * 1024;

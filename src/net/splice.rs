@@ -92,9 +92,10 @@ impl Splice {
 impl Drop for Splice {
     fn drop(&mut self) {
         // Bytes that are stuck in it would reach another connection.
-        if self.inside == 0 {
-            self.pipe.give_back();
-        }
+        let ends = self.pipe.ends.take().filter(|_| self.inside == 0);
+        let pipe = ends.map(|ends| (ends, self.pipe.bytes));
+        // At the end of a thread the pool may have gone first.
+        let _ = POOL.try_with(|pool| pool.borrow_mut().give_back(pipe));
     }
 }
 
@@ -102,35 +103,25 @@ fn move_bytes(from: BorrowedFd<'_>, to: BorrowedFd<'_>, most: usize) -> Result<u
     splice(from, None, to, None, most, SpliceFlags::MOVE | SpliceFlags::NONBLOCK)
 }
 
-/// A pipe, from the thread's pool and back to it.
+/// A pipe of the thread's pool.
 struct Pipe {
-    /// Reading end, writing end; empty once they are given back.
+    /// Reading end, writing end; taken when the splice ends.
     ends: Option<(OwnedFd, OwnedFd)>,
     bytes: usize,
 }
 
 impl Pipe {
     fn take() -> Option<Self> {
-        let pooled = POOL.with_borrow_mut(|pool| pool.pop());
-        if let Some((ends, bytes)) = pooled {
-            return Some(Self { ends: Some(ends), bytes });
-        }
+        let (ends, bytes) = POOL.with_borrow_mut(Pool::take)?;
+        Some(Self { ends: Some(ends), bytes })
+    }
+
+    fn open() -> Option<Pooled> {
         let ends = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK).ok()?;
         // What the user may have of larger pipes is bounded by the system: then it stays as it is.
         let _ = fcntl_setpipe_size(&ends.1, PIPE_BYTES);
         let bytes = fcntl_getpipe_size(&ends.1).ok()?;
-        (bytes >= LEAST_PIPE_BYTES).then_some(Self { ends: Some(ends), bytes })
-    }
-
-    fn give_back(&mut self) {
-        let Some(ends) = self.ends.take() else { return };
-        // At the end of a thread the pool may have gone first.
-        let _ = POOL.try_with(|pool| {
-            let mut pool = pool.borrow_mut();
-            if pool.len() < POOLED_MOST {
-                pool.push((ends, self.bytes));
-            }
-        });
+        (bytes >= LEAST_PIPE_BYTES).then_some((ends, bytes))
     }
 
     fn output_end(&self) -> BorrowedFd<'_> {
@@ -148,8 +139,36 @@ impl Pipe {
     }
 }
 
+/// A thread's pipes.
+struct Pool {
+    idle: Vec<Pooled>,
+    lent: usize,
+}
+
+/// Reading end, writing end, and what it holds.
+type Pooled = ((OwnedFd, OwnedFd), usize);
+
+impl Pool {
+    /// Lends a pipe, unless there are too many, or none can be had.
+    fn take(&mut self) -> Option<Pooled> {
+        if self.lent >= LENT_MOST {
+            return None;
+        }
+        let pipe = self.idle.pop().or_else(Pipe::open)?;
+        self.lent += 1;
+        Some(pipe)
+    }
+
+    fn give_back(&mut self, pipe: Option<Pooled>) {
+        self.lent -= 1;
+        if self.idle.len() < IDLE_MOST {
+            self.idle.extend(pipe);
+        }
+    }
+}
+
 thread_local! {
-    static POOL: RefCell<Vec<((OwnedFd, OwnedFd), usize)>> = const { RefCell::new(Vec::new()) };
+    static POOL: RefCell<Pool> = const { RefCell::new(Pool { idle: Vec::new(), lent: 0 }) };
 }
 
 /// Bytes from which on a run is worth a pipe: below, two more syscalls cost more than the copy.
@@ -161,8 +180,12 @@ const PIPE_BYTES: usize = 256 * 1024;
 /// A pipe smaller than this moves less in a step than a buffer does.
 const LEAST_PIPE_BYTES: usize = 64 * 1024;
 
-/// Pipes a worker keeps for the next transfer: two descriptors each.
-const POOLED_MOST: usize = 64;
+/// Pipes of a worker at work at once, of two descriptors and 256 KiB of the kernel's memory each: whoever comes later is
+/// copied.
+const LENT_MOST: usize = 256;
+
+/// Pipes a worker keeps for the next transfer.
+const IDLE_MOST: usize = 32;
 
 /// Only the drop of a splice gives its pipe back.
 const GIVEN_BACK: &str = "a pipe has its ends while its splice lives";

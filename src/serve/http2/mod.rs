@@ -7,7 +7,7 @@ mod visitor;
 
 use crate::base::now;
 use crate::config::Limits;
-use crate::net::{Stream, within};
+use crate::net::{SEND_BYTES, Stream, within};
 use crate::proxy::{Connection, Ending};
 use guard::Guard;
 use std::cell::Cell;
@@ -15,7 +15,6 @@ use std::rc::Rc;
 use std::time::Duration;
 use streams::Streams;
 use tally::Tally;
-use visitor::SEND_BUFFER_BYTES;
 
 /// Serves a connection until it ends.
 pub async fn serve(stream: Stream, connection: Connection) {
@@ -55,7 +54,7 @@ fn builder(limits: &Limits) -> h2::server::Builder {
         .max_frame_size(FRAME_BYTES)
         .initial_window_size(STREAM_WINDOW_BYTES)
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
-        .max_send_buffer_size(SEND_BUFFER_BYTES)
+        .max_send_buffer_size(SEND_BYTES)
         .max_concurrent_reset_streams(RESET_STREAMS)
         .max_pending_accept_reset_streams(PENDING_RESETS)
         .max_local_error_reset_streams(Some(LOCAL_ERROR_RESETS))
