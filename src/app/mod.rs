@@ -22,6 +22,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use signals::{Signals, Wish};
 use std::fmt::Display;
 use std::io::{self, Write};
+use std::path::Path;
 use std::process::ExitCode;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -145,8 +146,16 @@ impl Running {
         let entered = runtime.enter();
         // Whoever waits for the addresses to be announced may send a signal at once.
         let signals = Signals::new().map_err(Failed::os)?;
-        let admin = node.admin.as_deref().map(AdminSocket::bind).transpose().map_err(Failed::os)?;
-        let metrics_listener = node.metrics.map(MetricsListener::bind).transpose().map_err(Failed::os)?;
+        let bind = |path: &Path| {
+            AdminSocket::bind(path)
+                .map_err(|error| Failed::os(format!("[admin] socket {}: {error}", path.display())))
+        };
+        let admin = node.admin.as_deref().map(bind).transpose()?;
+        let bind = |address| {
+            MetricsListener::bind(address)
+                .map_err(|error| Failed::os(format!("[metrics] address {address}: {error}")))
+        };
+        let metrics_listener = node.metrics.map(bind).transpose()?;
         let metrics = Arc::new(Metrics::new().map_err(Failed::os)?);
         let (log_writer, log_factory) = LogWriter::start(&node.logs).map_err(Failed::os)?;
         metrics.observe_access_log(log_writer.tally());

@@ -14,6 +14,19 @@ fn run_names_the_address_it_cannot_bind() {
     assert!(text(&output).contains(&address) && text(&output).contains("in use"), "{}", text(&output));
 }
 
+/// What the system refuses is named by its key and value.
+#[test]
+fn run_names_the_socket_it_cannot_have() {
+    for (table, key, value) in
+        [("admin", "socket", "nowhere/admin.sock"), ("metrics", "address", "192.0.2.1:9000")]
+    {
+        let output = Files::new().set(table, key, &format!("\"{value}\"")).command(&["run"]);
+        assert_eq!(output.status.code(), Some(71));
+        let text = text(&output);
+        assert!(text.contains(&format!("[{table}] {key}")) && text.contains(value), "{text}");
+    }
+}
+
 #[test]
 fn status_reload_and_drain_talk_to_the_node() {
     let origin = Origin::saying("here");
