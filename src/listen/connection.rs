@@ -202,6 +202,6 @@ mod tests {
     #[test]
     fn the_task_of_a_connection_is_small() {
         let bytes = future_bytes(serve);
-        assert!(bytes <= 2048, "{bytes} bytes");
+        assert!(bytes <= 1024, "{bytes} bytes");
     }
 }

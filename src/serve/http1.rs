@@ -13,15 +13,17 @@ use std::future::poll_fn;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-/// Serves a connection until it ends.
+/// Serves a connection until it ends. While it waits for a request its future is small: what a request needs is boxed and
+/// gone with it.
 pub async fn serve(mut stream: Stream, connection: Connection) {
     let ending = requests(&mut stream, &connection).await;
-    match ending {
+    let unread = match ending {
         // Nothing is unread: the end is said (close_notify on TLS), and that is all.
-        Ending::Keep => stream.linger(0, now() + LINGER_TIME).await,
-        Ending::Close => stream.linger(LINGER_BYTES, now() + LINGER_TIME).await,
-        Ending::Abort => stream.abort(),
-    }
+        Ending::Keep => 0,
+        Ending::Close => LINGER_BYTES,
+        Ending::Abort => return stream.abort(),
+    };
+    Box::pin(stream.linger(unread, now() + LINGER_TIME)).await;
 }
 
 /// Serves requests until the last. `Keep` means that the visitor ended the connection.
@@ -33,18 +35,28 @@ async fn requests(stream: &mut Stream, connection: &Connection) -> Ending {
             return Ending::Keep;
         }
         grace = Duration::ZERO;
-        let head = match read_head(stream, connection, &mut deadline).await {
-            Ok(Some(head)) => head,
-            Ok(None) => return Ending::Keep,
-            Err(refusal) => return refuse_head(stream, connection, &refusal).await,
-        };
-        deadline.clear();
-        // Boxed, so that an idle connection's future stays small.
-        match Box::pin(one_request(stream, connection, head)).await {
-            Ending::Keep => {}
-            ending => return ending,
+        match Box::pin(one_request(stream, connection, &mut deadline)).await {
+            Some(Ending::Keep) => {}
+            Some(ending) => return ending,
+            None => return Ending::Keep,
         }
     }
+}
+
+/// Reads a request and answers it; `None` when the visitor ended the connection before one began.
+async fn one_request(
+    stream: &mut Stream,
+    connection: &Connection,
+    deadline: &mut Deadline,
+) -> Option<Ending> {
+    let head = match read_head(stream, connection, deadline).await {
+        Ok(head) => head?,
+        Err(refusal) => return Some(refuse_head(stream, connection, &refusal).await),
+    };
+    deadline.clear();
+    let mut visitor = Visitor::new(stream, connection, &head);
+    let ending = proxy::request(connection, &head, &mut visitor).await;
+    Some(visitor.settle(ending))
 }
 
 /// Waits for the first byte of a request, holding no buffer; whether one came before the idle deadline, the
@@ -130,12 +142,6 @@ async fn refuse_head(stream: &mut Stream, connection: &Connection, refusal: &Ref
         Ok(Ok(())) => Ending::Close,
         _ => Ending::Abort,
     }
-}
-
-async fn one_request(stream: &mut Stream, connection: &Connection, head: RequestHead) -> Ending {
-    let mut visitor = Visitor::new(stream, connection, &head);
-    let ending = proxy::request(connection, &head, &mut visitor).await;
-    visitor.settle(ending)
 }
 
 /// The visitor's end of one request over HTTP/1.
