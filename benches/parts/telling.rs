@@ -1,0 +1,95 @@
+//! What it costs to tell of a request: its metrics and its line in the access log.
+
+use crate::{Part, Prepared};
+use parvis::account::Live;
+use parvis::base::{AccountName, ClientAddr, PeerAddr, RequestId, wall};
+use parvis::config::{LogFormat, Logs};
+use parvis::telemetry::{Done, LogProtocol, LogWriter, Metrics, Protocol, Record, TlsVersion};
+use std::cell::Cell;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::rc::Rc;
+use std::thread;
+use std::time::Duration;
+
+/// The parts.
+pub fn parts() -> Vec<Part> {
+    vec![
+        Part { name: "metrics of a request", prepare: metrics },
+        Part { name: "access log line", prepare: line },
+    ]
+}
+
+/// In flight and over, counted for the node and for the account.
+fn metrics() -> Prepared {
+    let (shard, live) = (Rc::new(Metrics::new().expect("metrics").shard()), Live::default());
+    Prepared::new(move || {
+        let in_flight = shard.in_flight(Protocol::Http1);
+        shard.upstream_reused();
+        shard.request_done(&Done {
+            protocol: Protocol::Http1,
+            status: 200,
+            duration: Duration::from_micros(1_250),
+            own: Some(Duration::from_micros(31)),
+            upstream: Some(Duration::from_micros(1_180)),
+            cause: None,
+        });
+        shard.body_received(0);
+        shard.body_sent(1_256);
+        live.answered(200, 0, 1_256);
+        in_flight
+    })
+}
+
+/// Formatted and handed to the writer's ring, which is emptied before it is half full: as on a worker whose writer
+/// keeps up.
+fn line() -> Prepared {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let logs = Logs {
+        directory: Some(directory.path().to_owned()),
+        access: true,
+        http: "{account}/access.log".to_owned(),
+    };
+    let (writer, factory) = LogWriter::start(&logs).expect("a log");
+    let (log, tally) = (factory.worker(), writer.tally());
+    let (account, begun) = (AccountName::new("example-customer").expect("a name"), wall());
+    let lines = Rc::new(Cell::new(0_u64));
+    let (written, handed) = (Rc::clone(&lines), lines);
+    let operation = move || {
+        log.write(&Record {
+            account: Some(&account),
+            site_file: "http",
+            format: LogFormat::Advanced,
+            host: Some("www.example.test"),
+            client: ClientAddr(VISITOR),
+            peer: PeerAddr(VISITOR),
+            completed: begun + Duration::from_micros(handed.get()),
+            duration: Duration::from_micros(1_250),
+            tls: Some(TlsVersion::Tls13),
+            protocol: LogProtocol::Https,
+            method: b"GET",
+            target: b"/shop/articles/4711?colour=blue&size=m",
+            version: http::Version::HTTP_11,
+            status: 200,
+            body_bytes: 1_256,
+            referer: Some(b"https://www.example.test/shop/articles"),
+            user_agent: Some(b"Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko)"),
+            request_id: RequestId::from_random(0x0123_4567_89ab_cdef_0123),
+            cause: None,
+        });
+        handed.set(handed.get() + 1);
+    };
+    Prepared::settled(operation, BATCH_LINES, move || {
+        // The writer and its directory live as long as this does.
+        let _kept = (&writer, &directory);
+        while tally().written < written.get() {
+            thread::yield_now();
+        }
+        assert_eq!(tally().dropped, 0, "a line was dropped: it cost less than one that is written");
+    })
+}
+
+/// Lines of some 350 bytes that stay far below half of a worker's ring of 1 MiB.
+const BATCH_LINES: u64 = 1_000;
+
+/// An address of documentation (RFC 5737).
+const VISITOR: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(203, 0, 113, 77)), 50_123);
