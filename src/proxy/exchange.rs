@@ -162,7 +162,8 @@ impl<'a, C: Client> Exchange<'a, C> {
             }
             turns -= 1;
             if turns == 0 {
-                // Other connections of this worker come first now.
+                // Other connections of this worker come first now. The next poll may find nothing more to move.
+                self.note_moves(moved_up, moved_down);
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
@@ -293,7 +294,8 @@ impl<'a, C: Client> Exchange<'a, C> {
             ));
         }
         self.status = head.status();
-        self.times.answered = Some(now());
+        self.note_moves(false, true);
+        self.times.answered = Some(self.times.down);
         self.client.begin_tunnel(head, asked.unwrap_or_default(), &self.rules.extra);
         self.origin.begin_tunnel();
         self.tunnel = true;
@@ -316,18 +318,7 @@ impl<'a, C: Client> Exchange<'a, C> {
         if !reads_client && !self.tunnel && self.client.poll_gone(cx).is_ready() {
             return Poll::Ready(Err(Cause::ClientGone.into()));
         }
-        if up || down {
-            let now = now();
-            if up {
-                self.times.up = now;
-            }
-            if down {
-                self.times.down = now;
-            }
-            if self.times.sent.is_none() && matches!(self.up, Up::Done) {
-                self.times.sent = Some(now);
-            }
-        }
+        self.note_moves(up, down);
         let (since, limit, cause) = self.patience();
         let due = since + limit;
         let lasts = self.times.begun + LASTING;
@@ -340,6 +331,23 @@ impl<'a, C: Client> Exchange<'a, C> {
             self.lasting = true;
             Ok(Outcome::Lasting)
         })
+    }
+
+    /// What moved did so now: deadlines count from here.
+    fn note_moves(&mut self, up: bool, down: bool) {
+        if !(up || down) {
+            return;
+        }
+        let now = now();
+        if up {
+            self.times.up = now;
+        }
+        if down {
+            self.times.down = now;
+        }
+        if self.times.sent.is_none() && matches!(self.up, Up::Done) {
+            self.times.sent = Some(now);
+        }
     }
 
     /// Ends where it stands, because its account is gone.

@@ -292,6 +292,31 @@ fn an_answer_that_stalls() {
     upstream.expect_close();
 }
 
+/// Pieces that come time and again are no stall, however the work on them is cut up: sixteen chunks at once are as many
+/// steps as a connection may take before others have their turn.
+#[test]
+fn an_answer_in_bursts_has_not_stalled() {
+    let recorder = Recorder::new();
+    let edge = Files::new()
+        .set("timeouts", "response_idle", "\"1s\"")
+        .document("alice", &account("\"a.test\"", &recorder.address()))
+        .start();
+    let mut raw = edge.connect();
+    raw.send("GET / HTTP/1.1\r\nHost: a.test\r\n\r\n");
+    let mut upstream = recorder.accept();
+    upstream.request();
+    upstream.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+    raw.head();
+    let burst = "1\r\nx\r\n".repeat(16);
+    for _ in 0..6 {
+        upstream.send(&burst);
+        assert_eq!(raw.exactly(burst.len()), burst.as_bytes());
+        assert!(raw.is_quiet_for(Duration::from_millis(400)));
+    }
+    upstream.send("0\r\n\r\n");
+    assert_eq!(raw.exactly(5), b"0\r\n\r\n");
+}
+
 /// An upstream whose backlog is full takes no connection: the visitor is told in time.
 #[test]
 fn an_upstream_that_never_accepts() {

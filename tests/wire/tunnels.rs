@@ -147,6 +147,26 @@ fn a_silent_tunnel_ends_in_time() {
     upstream.read_to_end();
 }
 
+/// The silence of a tunnel begins when it is one, however long the upstream thought about it.
+#[test]
+fn a_tunnel_agreed_to_late_is_not_idle() {
+    let recorder = Recorder::new();
+    let edge = Files::new()
+        .set("timeouts", "tunnel_idle", "\"1s\"")
+        .document("alice", &account("\"a.test\"", &recorder.address()))
+        .start();
+    let mut raw = edge.connect();
+    raw.send(HANDSHAKE);
+    let mut upstream = recorder.accept();
+    upstream.request();
+    assert!(raw.is_quiet_for(Duration::from_millis(1500)));
+    upstream.send(SWITCH);
+    assert_eq!(raw.head().status(), 101);
+    assert!(raw.is_quiet_for(Duration::from_millis(500)));
+    upstream.send("hello");
+    assert_eq!(raw.exactly(5), b"hello");
+}
+
 #[test]
 fn tunnels_are_counted() {
     let recorder = Recorder::new();
