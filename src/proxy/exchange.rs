@@ -190,7 +190,10 @@ impl<'a, C: Client> Exchange<'a, C> {
                     Ok(true)
                 }
                 Ok(Progress::Waits(end)) => {
-                    *wait = end;
+                    if std::mem::replace(wait, end) != end {
+                        // Who is waited for now has its time from now on: the other end may have used up as much.
+                        self.times.up = now();
+                    }
                     Ok(false)
                 }
                 Err(TransferError::Source(error)) => Err(client_failed(error)),
@@ -237,7 +240,9 @@ impl<'a, C: Client> Exchange<'a, C> {
                     Ok(true)
                 }
                 Ok(Progress::Waits(end)) => {
-                    *wait = end;
+                    if std::mem::replace(wait, end) != end {
+                        self.times.down = now();
+                    }
                     Ok(false)
                 }
                 Err(TransferError::Source(error)) => Err(answer_failed(error)),

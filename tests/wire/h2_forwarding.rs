@@ -241,6 +241,30 @@ fn a_cancelled_stream_cancels_its_upstream_request() {
     upstream.read_to_end();
 }
 
+/// How long an answer may wait for a window counts from when it began to wait, not from what moved before: the upstream
+/// may have been silent for longer than that.
+#[test]
+fn a_closed_window_has_its_time_after_a_silence() {
+    let recorder = Recorder::new();
+    let edge = Files::new()
+        .set("timeouts", "write_idle", "\"1s\"")
+        .document("alice", &account("\"a.test\"", &recorder.address()))
+        .start();
+    let mut h2 = H2::over(Raw::tls(edge.tls_address(), "a.test", &["h2"]));
+    h2.open(&[(INITIAL_WINDOW_SIZE, 0)]);
+    h2.get(1, "a.test", "/");
+    let mut upstream = recorder.accept();
+    upstream.request();
+    upstream.send("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n");
+    h2.head(1);
+    assert!(upstream.is_quiet_for(Duration::from_millis(1500)));
+    upstream.send("hello");
+    assert!(upstream.is_quiet_for(Duration::from_millis(500)));
+    h2.send(WINDOW_UPDATE, 0, 1, 5u32.to_be_bytes());
+    let data = h2.frame_of(1).expect("the answer");
+    assert_eq!((data.kind, data.payload), (DATA, b"hello".to_vec()));
+}
+
 /// A stream that is not read stands still without holding up the others, and its upstream feels it.
 #[test]
 fn flow_control_holds_back_one_stream() {
