@@ -233,6 +233,33 @@ fn an_expectation_may_be_refused() {
     upstream.expect_close();
 }
 
+/// Whoever answers without having said 100 may never read the body that was sent all the same: for such an upstream it is
+/// the next request, so nobody else's follows it.
+#[test]
+fn an_expectation_passed_over_is_the_last_of_its_connection() {
+    let (edge, recorder) = one_worker("1m");
+    let mut raw = edge.connect();
+    let smuggled = "GET /smuggled HTTP/1.1\r\nHost: a.test\r\n\r\n";
+    let post = format!(
+        "POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: {}\r\nExpect: 100-continue\r\n\r\n{smuggled}",
+        smuggled.len()
+    );
+    raw.send(&post);
+    let mut passed_over = recorder.accept();
+    passed_over.request();
+    passed_over.send("HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n");
+    assert_eq!(raw.response().status(), 403);
+    passed_over.expect_fin();
+    raw.send(&post);
+    let mut met = recorder.accept();
+    met.request();
+    met.send("HTTP/1.1 100 Continue\r\n\r\n").send(OK);
+    assert_eq!(raw.head().status(), 100);
+    assert_eq!(raw.response().status(), 200);
+    raw.send("GET / HTTP/1.1\r\nHost: a.test\r\n\r\n");
+    assert_eq!(met.request().start, "GET / HTTP/1.1");
+}
+
 #[test]
 fn server_sent_events_are_not_held_back() {
     let (edge, recorder) = recorded();

@@ -16,6 +16,8 @@ pub struct Http1Origin {
     header_bytes: usize,
     /// Whether a single byte of an answer was received.
     touched: bool,
+    /// Whether the upstream was asked to say that it will read the body, and has not.
+    expecting: bool,
     /// Whether the last head allows another request on this connection.
     keep_alive: bool,
 }
@@ -27,6 +29,7 @@ impl Http1Origin {
             parser: ResponseParser::new(),
             header_bytes,
             touched: false,
+            expecting: false,
             keep_alive: false,
         }
     }
@@ -35,6 +38,7 @@ impl Http1Origin {
     pub(super) fn send(&mut self, head: &RequestHead, edits: &RequestEdits<'_>) {
         write_request(self.http1.out(), head, edits);
         self.http1.begin_outgoing(edits.body);
+        self.expecting = edits.expect_continue;
     }
 
     /// The bodies of both directions.
@@ -52,7 +56,10 @@ impl Http1Origin {
             if !input.is_empty()
                 && let Some(head) = self.parser.parse(input, self.header_bytes)?
             {
-                self.keep_alive = head.keep_alive() && request.upgrade().is_none();
+                self.expecting &= head.status() != 100;
+                // Who answers without the 100 need not have read the body (RFC 9110 §10.1.1), though all of it was sent:
+                // it may stand where the next request would.
+                self.keep_alive = head.keep_alive() && request.upgrade().is_none() && !self.expecting;
                 return Poll::Ready(Ok(head));
             }
             match ready!(self.http1.stream().poll_fill(cx)) {
