@@ -17,6 +17,8 @@ pub struct Http2 {
     /// What trailers may say.
     check_trailers: fn(HeaderMap) -> Result<Fields, Refusal>,
     incoming: Option<RecvStream>,
+    /// Whether what comes is no body, whatever it is.
+    bodiless: bool,
     /// Received, not yet consumed.
     piece: Bytes,
     received: u64,
@@ -34,6 +36,7 @@ impl Http2 {
         Self {
             check_trailers,
             incoming: None,
+            bodiless: false,
             piece: Bytes::new(),
             received: 0,
             received_all: false,
@@ -48,6 +51,12 @@ impl Http2 {
     pub fn begin_incoming(&mut self, body: RecvStream) {
         self.received_all = body.is_end_stream();
         self.incoming = Some(body);
+    }
+
+    /// The message whose body would come has none (RFC 9110 §6.4.1). What comes nevertheless is not received: then the
+    /// body never [has been](Self::has_received_all).
+    pub fn forbid_incoming(&mut self) {
+        self.bodiless = true;
     }
 
     /// A head went out: a body of this length follows, unless the head `ended` the stream. `None` for the stream says
@@ -104,6 +113,10 @@ impl Source for Http2 {
             };
             if let Some(data) = ready!(body.poll_data(cx)) {
                 self.piece = data.map_err(BodyError::Stream)?;
+                if self.bodiless && !self.piece.is_empty() {
+                    self.piece.clear();
+                    self.incoming = None;
+                }
                 continue;
             }
             let trailers = ready!(body.poll_trailers(cx)).map_err(BodyError::Stream)?;

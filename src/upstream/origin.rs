@@ -68,8 +68,7 @@ impl Origin {
     pub fn begin_body(&mut self, length: BodyLength) {
         match self {
             Self::Http1(origin) => origin.begin_body(length),
-            // Its frames tell.
-            Self::Http2(_) => {}
+            Self::Http2(origin) => origin.begin_body(length),
         }
     }
 

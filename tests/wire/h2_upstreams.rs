@@ -96,6 +96,20 @@ fn failures_are_told_apart() {
     assert_eq!((origin.connections(), origin.requests()), (2, 3));
 }
 
+/// DATA behind a head that has no body is nobody's: the answer passes, the connection is not used again.
+#[test]
+fn bodies_where_there_are_none() {
+    let (edge, origin) = started("");
+    let mut raw = edge.connect();
+    for status in [204, 304] {
+        raw.send(format!("GET /{status} HTTP/1.1\r\nHost: a.test\r\n\r\n"));
+        assert_eq!(raw.response_to_head().status(), status);
+    }
+    let response = raw.send("GET /echo HTTP/1.1\r\nHost: a.test\r\n\r\n").response();
+    assert_eq!(response.status(), 200);
+    assert_eq!(origin.connections(), 3);
+}
+
 #[test]
 fn an_upgrade_is_refused() {
     let (edge, origin) = started("");

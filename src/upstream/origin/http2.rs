@@ -89,6 +89,13 @@ impl Http2Origin {
         Refusal::new(Cause::Closed, format!("ended before its answer began: {error}"))
     }
 
+    pub(super) fn begin_body(&mut self, length: BodyLength) {
+        // Its frames tell the length, but not that there may be none.
+        if length == BodyLength::None {
+            self.bodies.forbid_incoming();
+        }
+    }
+
     pub(super) fn bodies(&mut self) -> &mut Http2 {
         &mut self.bodies
     }

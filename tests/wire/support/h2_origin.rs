@@ -69,13 +69,20 @@ async fn serve(stream: tokio::net::TcpStream, counts: Arc<Counts>) {
 }
 
 /// `/refuse-once` refuses the second request of all, `/reset` resets, `/large` has a head of 100 KiB, `/interim` says 103
-/// first; everything else is echoed, with trailers: the method, the authority and the fields of interest as header
+/// first, `/204` and `/304` are those with a body they may not have; everything else is echoed, with trailers: the method, the authority and the fields of interest as header
 /// fields.
 async fn answer(request: http::Request<RecvStream>, mut respond: SendResponse<Bytes>, before: usize) {
     let path = request.uri().path().to_owned();
     match path.as_str() {
         "/refuse-once" if before == 1 => return respond.send_reset(Reason::REFUSED_STREAM),
         "/reset" => return respond.send_reset(Reason::INTERNAL_ERROR),
+        "/204" | "/304" => {
+            let status = if path == "/204" { 204 } else { 304 };
+            let head = http::Response::builder().status(status).body(()).expect("a head");
+            let mut send = respond.send_response(head, false).expect("an open stream");
+            let _ = send.send_data(Bytes::from_static(b"a body"), true);
+            return;
+        }
         "/interim" => {
             let early = http::Response::builder().status(103).header("link", "</style.css>").body(());
             respond.send_informational(early.expect("a head")).expect("an open stream");
