@@ -7,7 +7,7 @@ use std::fs;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
@@ -56,12 +56,14 @@ impl MetricsListener {
 
 impl AdminSocket {
     /// Binds `path`, readable and writable for the process's user and group alone. A socket that nobody listens on
-    /// any more is replaced, in one step: there is no moment without a socket, nor one with wider permissions.
+    /// any more is replaced, in one step: there is no moment without a socket, nor one with wider permissions. The
+    /// directory it stands in is made where it is missing and may be, as below /run after a boot.
     /// Call it within the runtime that will serve.
     ///
     /// # Errors
     /// `AddrInUse` when somebody listens there; `AlreadyExists` when the file is no socket; the system's.
     pub fn bind(path: &Path) -> io::Result<Self> {
+        make_directory(path)?;
         check_is_free(path)?;
         let mut fresh = path.as_os_str().to_owned();
         fresh.push(format!(".{}", std::process::id()));
@@ -112,6 +114,16 @@ fn check_is_free(path: &Path) -> io::Result<()> {
     }
 }
 
+fn make_directory(path: &Path) -> io::Result<()> {
+    let Some(directory) = path.parent().filter(|directory| !directory.as_os_str().is_empty()) else {
+        return Ok(());
+    };
+    match fs::DirBuilder::new().mode(DIRECTORY_MODE).create(directory) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
+    }
+}
+
 fn bind(path: &Path) -> io::Result<OwnedFd> {
     let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
     let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
@@ -122,6 +134,9 @@ fn bind(path: &Path) -> io::Result<OwnedFd> {
     rustix::net::listen(&socket, BACKLOG)?;
     Ok(socket)
 }
+
+/// The same who may use the socket.
+const DIRECTORY_MODE: u32 = 0o750;
 
 /// The user the node runs as, and a group for operators.
 const SOCKET_MODE: Mode = Mode::from_raw_mode(0o660);

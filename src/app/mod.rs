@@ -147,8 +147,9 @@ impl Running {
         // Whoever waits for the addresses to be announced may send a signal at once.
         let signals = Signals::new().map_err(Failed::os)?;
         let bind = |path: &Path| {
-            AdminSocket::bind(path)
-                .map_err(|error| Failed::os(format!("[admin] socket {}: {error}", path.display())))
+            AdminSocket::bind(path).map_err(|error| {
+                Failed::os(format!("[admin] socket {}: {error}{DIRECTORY_HINT}", path.display()))
+            })
         };
         let admin = node.admin.as_deref().map(bind).transpose()?;
         let bind = |address| {
@@ -304,6 +305,10 @@ fn joined(result: std::thread::Result<io::Result<()>>) {
         Err(_) => tracing::error!("a worker panicked"),
     }
 }
+
+/// Where the socket's directory is missing or somebody else's.
+const DIRECTORY_HINT: &str =
+    " (its directory must be writable for the node's user; systemd makes one with RuntimeDirectory=parvis)";
 
 /// sysexits.h: the settings are wrong.
 const CONFIG_ERROR: u8 = 78;

@@ -14,11 +14,18 @@ fn run_names_the_address_it_cannot_bind() {
     assert!(text(&output).contains(&address) && text(&output).contains("in use"), "{}", text(&output));
 }
 
+/// As below /run, which is empty after a boot.
+#[test]
+fn the_admin_sockets_directory_is_made() {
+    let edge = Files::new().set("admin", "socket", "\"run/admin.sock\"").start();
+    assert!(edge.command(&["status"]).status.success());
+}
+
 /// What the system refuses is named by its key and value.
 #[test]
 fn run_names_the_socket_it_cannot_have() {
     for (table, key, value) in
-        [("admin", "socket", "nowhere/admin.sock"), ("metrics", "address", "192.0.2.1:9000")]
+        [("admin", "socket", "no/where/admin.sock"), ("metrics", "address", "192.0.2.1:9000")]
     {
         let output = Files::new().set(table, key, &format!("\"{value}\"")).command(&["run"]);
         assert_eq!(output.status.code(), Some(71));
