@@ -28,6 +28,9 @@ pub struct Exchange<'a, C> {
     status: u16,
     deadline: &'a mut Deadline,
     times: Times,
+    /// Since when the request's body waits for the upstream to take it, and how long it did before.
+    held_since: Option<Instant>,
+    held: Duration,
     /// The bodies' ways: of the request, and of the answer.
     upload: Transfer,
     download: Transfer,
@@ -125,6 +128,8 @@ impl<'a, C: Client> Exchange<'a, C> {
             status: 0,
             deadline,
             times: Times { begun, sent: None, answered: None, up: begun, down: begun },
+            held_since: None,
+            held: Duration::ZERO,
             upload: Transfer::default(),
             download: Transfer::default(),
         }
@@ -192,7 +197,15 @@ impl<'a, C: Client> Exchange<'a, C> {
                 Ok(Progress::Waits(end)) => {
                     if std::mem::replace(wait, end) != end {
                         // Who is waited for now has its time from now on: the other end may have used up as much.
-                        self.times.up = now();
+                        let now = now();
+                        self.times.up = now;
+                        match (end, self.held_since.take()) {
+                            (End::Sink, _) => self.held_since = Some(now),
+                            (End::Source, since) => {
+                                self.held += since
+                                    .map_or(Duration::ZERO, |since| now.saturating_duration_since(since));
+                            }
+                        }
                     }
                     Ok(false)
                 }
@@ -395,8 +408,8 @@ impl<'a, C: Client> Exchange<'a, C> {
             return pause;
         };
         let earned = rate.period.mul_f64(self.origin.body_sent() as f64 / rate.count as f64);
-        // The least rate is asked of the whole body, after one pause's grace.
-        let trickle = timeouts.body_idle + earned.min(LONGEST_BODY);
+        // The least rate is asked of the whole body, after one pause's grace, while the upstream would take it.
+        let trickle = timeouts.body_idle + earned.min(LONGEST_BODY) + self.held;
         if self.times.begun + trickle < pause.0 + pause.1 {
             (
                 self.times.begun,

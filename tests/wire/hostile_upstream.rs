@@ -361,6 +361,26 @@ fn an_upstream_that_stops_reading() {
     assert_eq!(response.error_type(), "connection_write_timeout");
 }
 
+/// What a visitor may not be late with is its own: the time in which the upstream takes nothing is not asked of it.
+#[test]
+fn an_upstream_that_pauses_is_no_slow_visitor() {
+    let recorder = Recorder::new();
+    let edge = Files::new()
+        .set("timeouts", "body_idle", "\"1s\"")
+        .set("timeouts", "body_min_rate", "\"1G/s\"")
+        .document("alice", &account("\"a.test\"", &recorder.address()))
+        .start();
+    let mut raw = edge.connect();
+    raw.send("POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 100000000\r\n\r\n");
+    let mut upstream = recorder.accept();
+    upstream.head();
+    let sent = raw.send_until_full(100_000_000, Duration::from_millis(1500));
+    upstream.exactly(sent);
+    assert!(raw.is_quiet_for(Duration::from_millis(300)), "{:?}", raw.response());
+    // Its own pause is another matter.
+    assert_eq!(raw.response().word(), "body_timeout");
+}
+
 /// A visitor who stops reading is cut off, and the upstream is free again.
 #[test]
 fn a_visitor_that_stops_reading() {
