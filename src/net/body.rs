@@ -33,6 +33,13 @@ pub enum BodyError {
     Refused(#[from] Refusal),
 }
 
+impl BodyError {
+    /// The stream is gone, and nothing was told of why.
+    pub(super) fn gone() -> Self {
+        Self::Io(io::ErrorKind::BrokenPipe.into())
+    }
+}
+
 /// Where a body comes from.
 pub trait Source {
     /// The next piece, or a wait for it. The same bytes come again until they are consumed; after

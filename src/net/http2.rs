@@ -8,7 +8,6 @@ use crate::message::{BodyLength, Fields, h2 as translate};
 use bytes::{Buf, Bytes};
 use h2::{RecvStream, SendStream};
 use http::HeaderMap;
-use std::io;
 use std::task::{Context, Poll, ready};
 
 /// The bodies of one stream. Before [`begin_incoming`](Self::begin_incoming) nothing comes, before
@@ -139,14 +138,14 @@ impl Source for Http2 {
 impl Sink for Http2 {
     fn poll_write(&mut self, cx: &mut Context<'_>, data: &[u8]) -> Poll<Result<usize, BodyError>> {
         let Some(stream) = self.outgoing.as_mut().filter(|_| !self.sent_all) else {
-            return Poll::Ready(Err(gone()));
+            return Poll::Ready(Err(BodyError::gone()));
         };
         let wanted = data.len().min(SEND_BYTES);
         stream.reserve_capacity(wanted);
         while stream.capacity() == 0 {
             match ready!(stream.poll_capacity(cx)) {
                 Some(capacity) => _ = capacity.map_err(BodyError::Stream)?,
-                None => return Poll::Ready(Err(gone())),
+                None => return Poll::Ready(Err(BodyError::gone())),
             }
         }
         let count = stream.capacity().min(wanted);
@@ -176,7 +175,7 @@ impl Sink for Http2 {
         if self.sent_all {
             return Poll::Ready(Ok(()));
         }
-        let Some(stream) = &mut self.outgoing else { return Poll::Ready(Err(gone())) };
+        let Some(stream) = &mut self.outgoing else { return Poll::Ready(Err(BodyError::gone())) };
         let sent = match trailers.map(translate::trailers) {
             Some(map) if !map.is_empty() => stream.send_trailers(map),
             _ => stream.send_data(Bytes::new(), true),
@@ -184,10 +183,6 @@ impl Sink for Http2 {
         self.sent_all = true;
         Poll::Ready(sent.map_err(BodyError::Stream))
     }
-}
-
-fn gone() -> BodyError {
-    BodyError::Io(io::ErrorKind::BrokenPipe.into())
 }
 
 /// The most of a body that is handed to the h2 crate at once, and that waits there for one stream: what goes out in one

@@ -4,7 +4,6 @@
 use super::body::{BodyError, Piece, Sink, Source};
 use super::splice::{Broken, Splice, Step};
 use crate::message::{Fields, h1};
-use std::io;
 use std::task::{Context, Poll};
 
 /// The state of one direction.
@@ -104,11 +103,11 @@ impl Run {
     /// A run, where what comes next can be one. Cost where it cannot: a few comparisons.
     fn begin(source: &mut impl Source, sink: &mut impl Sink) -> Result<Option<Self>, BodyError> {
         let Some(left) = source.run_bytes() else { return Ok(None) };
-        if sink.sink_socket().is_none() {
+        if !sink.begin_run(left)? {
             return Ok(None);
         }
-        let Some(splice) = Splice::begin() else { return Ok(None) };
-        Ok(sink.begin_run(left)?.then_some(Self { splice, left }))
+        // Without a pipe its bytes are copied, framed as the run they are.
+        Ok(Splice::begin().map(|splice| Self { splice, left }))
     }
 
     fn step(
@@ -121,14 +120,14 @@ impl Run {
         if sink.poll_flush(cx).map_err(TransferError::Sink)?.is_pending() {
             return Ok(Progress::Waits(End::Sink));
         }
-        let taken = self.splice.is_empty();
-        if taken && source.source_socket().is_none() {
+        let is_empty = self.splice.is_empty();
+        if is_empty && source.source_socket().is_none() {
             // Somebody looked whether the source is still there, and received what it said.
             let (progress, count) = copy(cx, source, sink)?;
             self.take(count);
             return Ok(progress);
         }
-        let Some(to) = sink.sink_socket() else { return Err(TransferError::Sink(gone())) };
+        let Some(to) = sink.sink_socket() else { return Err(TransferError::Sink(BodyError::gone())) };
         let step = match source.source_socket() {
             Some(from) => self.splice.poll_step(cx, from, to, self.left),
             None => self.splice.poll_give(cx, to).map(|gave| gave.map(Step::Given).map_err(Broken::Sink)),
@@ -145,7 +144,7 @@ impl Run {
             }
             Poll::Ready(Err(Broken::Source(error))) => return Err(TransferError::Source(error.into())),
             Poll::Ready(Err(Broken::Sink(error))) => return Err(TransferError::Sink(error.into())),
-            Poll::Pending => return Ok(Progress::Waits(if taken { End::Source } else { End::Sink })),
+            Poll::Pending => return Ok(Progress::Waits(if is_empty { End::Source } else { End::Sink })),
         }
         Ok(Progress::Moved)
     }
@@ -168,10 +167,6 @@ impl Run {
             _ => self.left == 0 && self.splice.is_empty(),
         }
     }
-}
-
-fn gone() -> BodyError {
-    BodyError::Io(io::ErrorKind::BrokenPipe.into())
 }
 
 #[cfg(test)]

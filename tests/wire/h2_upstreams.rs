@@ -38,15 +38,15 @@ fn connections_are_counted() {
             scope.spawn(move || {
                 let mut raw = if n % 2 == 0 { edge.connect() } else { edge.connect_tls("a.test") };
                 for _ in 0..20 {
-                    let response = raw.send("GET /echo HTTP/1.1\r\nHost: a.test\r\n\r\n").response();
+                    let response = raw.send("GET /busy HTTP/1.1\r\nHost: a.test\r\n\r\n").response();
                     assert_eq!(response.status(), 200, "{response:?}");
                 }
             });
         }
     });
     assert_eq!(origin.requests(), 160);
-    // A session cannot move between workers: it is closed and opened anew where a visitor of another worker waits.
-    assert!(origin.connections() >= 1);
+    let most = origin.most_at_once();
+    assert!((1..=2).contains(&most), "{most} requests at once");
 }
 
 #[test]
@@ -59,9 +59,8 @@ fn an_upstream_that_says_goodbye_costs_nobody_anything() {
             let response = raw.response();
             assert_eq!((response.status(), response.text()), (200, "hi"), "{path}");
         }
-        let gone = origin.connections();
-        assert!(gone >= 1);
     }
+    assert!(origin.connections() >= 10, "each goodbye ends a connection");
 }
 
 #[test]

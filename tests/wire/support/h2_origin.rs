@@ -18,6 +18,9 @@ pub struct H2Origin {
 struct Counts {
     connections: AtomicUsize,
     requests: AtomicUsize,
+    /// Requests under way, and the most that ever were.
+    open: AtomicUsize,
+    most: AtomicUsize,
 }
 
 impl H2Origin {
@@ -51,6 +54,11 @@ impl H2Origin {
         self.counts.connections.load(Relaxed)
     }
 
+    /// The most requests that were under way at once.
+    pub fn most_at_once(&self) -> usize {
+        self.counts.most.load(Relaxed)
+    }
+
     /// Requests received so far.
     pub fn requests(&self) -> usize {
         self.counts.requests.load(Relaxed)
@@ -64,11 +72,21 @@ async fn serve(stream: tokio::net::TcpStream, counts: Arc<Counts>) {
         if request.uri().path() == "/last" {
             connection.graceful_shutdown();
         }
-        tokio::spawn(answer(request, respond, before));
+        let counts = Arc::clone(&counts);
+        tokio::spawn(async move {
+            counts.most.fetch_max(counts.open.fetch_add(1, Relaxed) + 1, Relaxed);
+            if request.uri().path() == "/busy" {
+                for _ in 0..50 {
+                    tokio::task::yield_now().await;
+                }
+            }
+            counts.open.fetch_sub(1, Relaxed);
+            answer(request, respond, before).await;
+        });
     }
 }
 
-/// `/refuse-once` refuses the second request of all, `/reset` resets, `/large` has a head of 100 KiB, `/interim` says 103
+/// `/busy` has taken a few turns by now, `/refuse-once` refuses the second request of all, `/reset` resets, `/large` has a head of 100 KiB, `/interim` says 103
 /// first, `/204` and `/304` are those with a body they may not have; everything else is echoed, with trailers: the method, the authority and the fields of interest as header
 /// fields.
 async fn answer(request: http::Request<RecvStream>, mut respond: SendResponse<Bytes>, before: usize) {
