@@ -69,16 +69,23 @@ pub async fn refusal<C: Client>(
     answer(connection, head, client, record, page, keep).await.unwrap_or(Ending::Abort)
 }
 
-/// `future`'s result, or `ClientGone` as soon as the visitor leaves.
+/// `future`'s result, or `ClientGone` as soon as the visitor leaves. What time it takes is not ours, says `record`.
 pub async fn unless_gone<C: Client, T>(
     client: &mut C,
+    record: &mut Record,
     future: impl Future<Output = Result<T, Refusal>>,
 ) -> Result<T, Refusal> {
     let mut future = pin!(future);
+    // What is there at once costs no look at the clock.
+    let mut since = None;
     poll_fn(|cx| {
         if let Poll::Ready(done) = future.as_mut().poll(cx) {
+            if let Some(since) = since {
+                record.waited(since);
+            }
             return Poll::Ready(done);
         }
+        since.get_or_insert_with(now);
         ready!(client.poll_gone(cx));
         Poll::Ready(Err(Cause::ClientGone.into()))
     })

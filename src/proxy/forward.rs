@@ -51,13 +51,13 @@ pub async fn to_upstream<C: Client>(
     // A request that cannot be repeated asks for a connection that has just proved to be alive.
     let repeatable = head.is_idempotent() && head.body() == BodyLength::None && head.upgrade().is_none();
     let want = if repeatable { Want::Any } else { Want::Fresh };
-    let lease = attempt.lease(client, want).await?;
+    let lease = attempt.lease(client, record, want).await?;
     let stale = lease.is_reused() && repeatable;
     let mut guards = Guards { admission: Some(admission), tunnel };
     match attempt.exchange(client, record, lease, &mut guards).await {
         Err(failed) if stale && failed.untouched && failed.refusal.cause == Cause::Closed => {
             // The upstream closed a kept connection just as this request went out: nobody read it.
-            let lease = attempt.lease(client, Want::Fresh).await?;
+            let lease = attempt.lease(client, record, Want::Fresh).await?;
             attempt.exchange(client, record, lease, &mut guards).await.map_err(|failed| failed.refusal)
         }
         result => result.map_err(|failed| failed.refusal),
@@ -85,14 +85,19 @@ struct Failed {
 }
 
 impl Attempt<'_> {
-    async fn lease<C: Client>(&self, client: &mut C, want: Want) -> Result<Lease, Refusal> {
+    async fn lease<C: Client>(
+        &self,
+        client: &mut C,
+        record: &mut Record,
+        want: Want,
+    ) -> Result<Lease, Refusal> {
         let now = now();
         let patience = Patience {
             queue: now + self.place.form.limits.queue_timeout,
             connect: self.place.form.timeouts.connect,
         };
         let pools = &self.connection.worker.pools;
-        deliver::unless_gone(client, pools.lease(self.upstream, want, patience, now)).await
+        deliver::unless_gone(client, record, pools.lease(self.upstream, want, patience, now)).await
     }
 
     async fn exchange<C: Client>(

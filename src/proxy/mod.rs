@@ -25,7 +25,6 @@ use crate::limit::Admission;
 use crate::message::RequestHead;
 use crate::route::Matched;
 use record::Record;
-use std::time::Instant;
 
 /// Answers one request, and says what becomes of the visitor's connection (or stream). Every failure is told to
 /// the visitor, where that is still possible, by [`Answer::refusal`]; every request leaves a record.
@@ -48,7 +47,7 @@ async fn steps<C: Client>(
 ) -> Result<Ending, Refusal> {
     let place = place::find(connection, head, record)?;
     place::check_connection(connection, head, &place)?;
-    let admission = admit(&place, client, record.begun()).await?;
+    let admission = admit(&place, client, record).await?;
     if let Some(answer) = answer_without_upstream(connection, head, &place)? {
         return deliver::answer(connection, head, client, record, answer, true).await;
     }
@@ -56,11 +55,15 @@ async fn steps<C: Client>(
 }
 
 /// The account lets the request in, at once or after a wait that ends when the visitor leaves.
-async fn admit<C: Client>(place: &Matched, client: &mut C, begun: Instant) -> Result<Admission, Refusal> {
+async fn admit<C: Client>(
+    place: &Matched,
+    client: &mut C,
+    record: &mut Record,
+) -> Result<Admission, Refusal> {
     let gate = place.account.gate();
-    match gate.try_admit(begun)? {
+    match gate.try_admit(record.begun())? {
         Some(admission) => Ok(admission),
-        None => deliver::unless_gone(client, gate.wait(now())).await,
+        None => deliver::unless_gone(client, record, gate.wait(now())).await,
     }
 }
 

@@ -22,6 +22,8 @@ pub struct Record {
     body_received: u64,
     upstream: Option<Duration>,
     own: Option<Duration>,
+    /// Time spent on waiting for others: in the account's queue, for a connection of the upstream.
+    waited: Duration,
     tunnel: Option<TunnelGauge>,
     switched: bool,
     _in_flight: InFlight,
@@ -42,6 +44,7 @@ impl Record {
             body_received: 0,
             upstream: None,
             own: None,
+            waited: Duration::ZERO,
             tunnel: None,
             switched: false,
             _in_flight: worker.metrics.in_flight(protocol(head)),
@@ -69,6 +72,11 @@ impl Record {
         self.account = Some(Arc::clone(account));
     }
 
+    /// Others were waited for, since then and until now.
+    pub fn waited(&mut self, since: Instant) {
+        self.waited += now().saturating_duration_since(since);
+    }
+
     /// An answer of our own began.
     pub fn answered(&mut self, status: u16) {
         self.status = status;
@@ -93,7 +101,7 @@ impl Record {
         if let (Some(sent), Some(answered)) = (times.sent, times.answered) {
             let upstream = answered.saturating_duration_since(sent);
             self.upstream = Some(upstream);
-            self.own = Some(times.begun.saturating_duration_since(self.begun));
+            self.own = Some(times.begun.saturating_duration_since(self.begun).saturating_sub(self.waited));
         }
     }
 

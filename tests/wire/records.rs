@@ -102,6 +102,31 @@ fn metrics_count_what_happened() {
     assert!(!page.contains("nobody.test") && !page.contains("a.test"));
 }
 
+/// A queue at the site's server is not time that we took.
+#[test]
+fn waiting_for_the_upstream_is_not_our_own_time() {
+    let recorder = Recorder::new();
+    let document = account("\"a.test\"", &recorder.address())
+        .replace("name = \"web\"\n", "name = \"web\"\nconnections = 1\n");
+    let edge = Files::new().set("node", "workers", "1").document("alice", &document).start();
+    let (mut first, mut second) = (edge.connect(), edge.connect());
+    first.send("GET / HTTP/1.1\r\nHost: a.test\r\n\r\n");
+    let mut upstream = recorder.accept();
+    upstream.request();
+    second.send("GET / HTTP/1.1\r\nHost: a.test\r\n\r\n");
+    assert!(second.is_quiet_for(std::time::Duration::from_millis(500)));
+    for raw in [&mut first, &mut second] {
+        upstream.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+        assert_eq!(raw.response().status(), 200);
+    }
+    let own = wait::until("both requests", || {
+        let page = metrics(&edge);
+        let both = value(&page, "parvis_own_time_seconds_count") == Some(2.0);
+        both.then(|| value(&page, "parvis_own_time_seconds_sum").expect("a sum"))
+    });
+    assert!(own < 0.25, "{own} s");
+}
+
 /// Ten accounts by name however many there are, and the rest under `_other`.
 #[test]
 fn metrics_are_bounded() {
