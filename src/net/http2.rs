@@ -4,7 +4,7 @@
 
 use super::body::{BodyError, Piece, Sink, Source};
 use crate::base::Refusal;
-use crate::message::{BodyLength, Fields, h2 as translate};
+use crate::message::{BodyLength, Fields, h1, h2 as translate};
 use bytes::{Buf, Bytes};
 use h2::{RecvStream, SendStream};
 use http::HeaderMap;
@@ -18,10 +18,14 @@ pub struct Http2 {
     incoming: Option<RecvStream>,
     /// Whether what comes is no body, whatever it is.
     bodiless: bool,
+    /// Body bytes that the head declared and that are still to come.
+    missing: Option<u64>,
     /// Received, not yet consumed.
     piece: Bytes,
     received: u64,
     received_all: bool,
+    /// They came while the last piece was held back.
+    trailers: Option<Fields>,
     outgoing: Option<SendStream<Bytes>>,
     /// Body bytes that the head promised and that are still to be sent; the last of them carry the end of the stream.
     promised: Option<u64>,
@@ -36,9 +40,11 @@ impl Http2 {
             check_trailers,
             incoming: None,
             bodiless: false,
+            missing: None,
             piece: Bytes::new(),
             received: 0,
             received_all: false,
+            trailers: None,
             outgoing: None,
             promised: None,
             sent: 0,
@@ -50,6 +56,12 @@ impl Http2 {
     pub fn begin_incoming(&mut self, body: RecvStream) {
         self.received_all = body.is_end_stream();
         self.incoming = Some(body);
+    }
+
+    /// The head declared so many bytes. Their last piece is given once the stream has ended: a message with more is
+    /// malformed, and must not go on whole (RFC 9113 §8.1.1).
+    pub fn declare_incoming(&mut self, bytes: u64) {
+        self.missing = Some(bytes);
     }
 
     /// The message whose body would come has none (RFC 9110 §6.4.1). What comes nevertheless is not received: then the
@@ -98,6 +110,11 @@ impl Http2 {
         }
     }
 
+    /// Whether all that was declared has come, and not yet the end of the stream.
+    fn waits_for_end(&self) -> bool {
+        self.missing == Some(0) && !self.received_all
+    }
+
     /// The sending half, once there is one: to be reset.
     pub fn outgoing(&mut self) -> Option<&mut SendStream<Bytes>> {
         self.outgoing.as_mut()
@@ -106,21 +123,29 @@ impl Http2 {
 
 impl Source for Http2 {
     fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Result<Piece<'_>, BodyError>> {
-        while self.piece.is_empty() {
+        // Turns are bounded by the frames that are here.
+        while self.piece.is_empty() || self.waits_for_end() {
             let Some(body) = self.incoming.as_mut().filter(|_| !self.received_all) else {
-                return Poll::Ready(Ok(Piece::End(None)));
+                return Poll::Ready(Ok(Piece::End(self.trailers.take())));
             };
-            if let Some(data) = ready!(body.poll_data(cx)) {
-                self.piece = data.map_err(BodyError::Stream)?;
-                if self.bodiless && !self.piece.is_empty() {
-                    self.piece.clear();
-                    self.incoming = None;
+            match ready!(body.poll_data(cx)).transpose().map_err(BodyError::Stream)? {
+                Some(data) if data.is_empty() => {}
+                Some(_) if self.bodiless => self.incoming = None,
+                Some(data) => {
+                    if let Some(missing) = &mut self.missing {
+                        // The h2 crate has counted as well.
+                        let left = missing.checked_sub(data.len() as u64);
+                        *missing = left.ok_or(h1::BodyError::Length)?;
+                        self.received_all = *missing == 0 && body.is_end_stream();
+                    }
+                    self.piece = data;
                 }
-                continue;
+                None => {
+                    let trailers = ready!(body.poll_trailers(cx)).map_err(BodyError::Stream)?;
+                    self.trailers = trailers.map(self.check_trailers).transpose()?;
+                    self.received_all = true;
+                }
             }
-            let trailers = ready!(body.poll_trailers(cx)).map_err(BodyError::Stream)?;
-            self.received_all = true;
-            return Poll::Ready(Ok(Piece::End(trailers.map(self.check_trailers).transpose()?)));
         }
         Poll::Ready(Ok(Piece::Data(&self.piece)))
     }

@@ -2,14 +2,16 @@
 
 use super::client::{Client, Ending, Extra};
 use super::connection::Connection;
+use super::exchange::client_failed;
 use super::record::Record;
 use crate::answer::Answer;
 use crate::base::{Cause, Refusal, now};
 use crate::message::{RequestHead, push_line};
-use crate::net::Deadline;
+use crate::net::{Deadline, Piece};
 use std::future::poll_fn;
 use std::pin::pin;
 use std::task::{Poll, ready};
+use std::time::Duration;
 
 /// Sends `answer`. `keep` says whether the connection may serve another request afterwards.
 pub async fn answer<C: Client>(
@@ -90,4 +92,34 @@ pub async fn unless_gone<C: Client, T>(
         Poll::Ready(Err(Cause::ClientGone.into()))
     })
     .await
+}
+
+/// Waits until a body that was said to have no bytes has ended, at most for `limit`. At once over HTTP/1; over HTTP/2 a
+/// stream may go on, and where DATA comes after all its request is none (RFC 9113 §8.1.1).
+pub async fn empty_body<C: Client>(
+    client: &mut C,
+    record: &mut Record,
+    limit: Duration,
+) -> Result<(), Refusal> {
+    let mut since = None;
+    let mut deadline = Deadline::new();
+    let ended = poll_fn(|cx| match client.poll_piece(cx) {
+        Poll::Ready(Ok(Piece::End(_))) => Poll::Ready(Ok(())),
+        Poll::Ready(Ok(Piece::Data(_))) => {
+            Poll::Ready(Err(Refusal::new(Cause::BadRequest, "a body that was said to be none")))
+        }
+        Poll::Ready(Err(error)) => Poll::Ready(Err(client_failed(error))),
+        Poll::Pending => {
+            let since = *since.get_or_insert_with(now);
+            deadline.set(since + limit);
+            deadline
+                .poll_expired(cx)
+                .map(|()| Err(Refusal::new(Cause::BodyTimeout, "the end of an empty body did not come")))
+        }
+    })
+    .await;
+    if let Some(since) = since {
+        record.waited(since);
+    }
+    ended
 }

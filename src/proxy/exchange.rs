@@ -104,7 +104,7 @@ pub enum Outcome {
 }
 
 impl<'a, C: Client> Exchange<'a, C> {
-    /// An exchange whose request head is already queued at `origin`.
+    /// An exchange whose request head is already queued at `origin`. A request without a body has ended by now.
     pub fn new(
         client: &'a mut C,
         origin: &'a mut Origin,
@@ -113,7 +113,7 @@ impl<'a, C: Client> Exchange<'a, C> {
     ) -> Self {
         let begun = now();
         let up = match rules.request.body() {
-            BodyLength::None => Up::End(None),
+            BodyLength::None | BodyLength::Length(0) => Up::End(None),
             _ => Up::Body(End::Source),
         };
         Self {
@@ -423,7 +423,7 @@ impl<'a, C: Client> Exchange<'a, C> {
 }
 
 /// The visitor's end failed while the request was read or the answer was sent.
-fn client_failed(error: BodyError) -> Refusal {
+pub(super) fn client_failed(error: BodyError) -> Refusal {
     match error {
         BodyError::Framing(h1::BodyError::Truncated) => {
             Refusal::new(Cause::ClientGone, "left in the middle of the body")

@@ -43,6 +43,9 @@ pub async fn to_upstream<C: Client>(
     {
         return Err(Refusal::new(Cause::BodyTooLarge, format!("{bytes} bytes, at most {most} are taken")));
     }
+    if head.body() == BodyLength::Length(0) {
+        deliver::empty_body(client, record, place.form.timeouts.body_idle).await?;
+    }
     let tunnel = match head.upgrade() {
         Some(_) => Some(place.account.gate().reserve_tunnel()?),
         None => None,

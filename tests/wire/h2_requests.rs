@@ -119,24 +119,92 @@ fn malformed_requests() {
     }
 }
 
-/// DATA that is not as long as it was said to be: the upstream sees no whole request.
+/// DATA that is not as long as it was said to be: the upstream sees no whole request, however late that shows
+/// (RFC 9113 §8.1.1).
 #[test]
 fn content_length_and_data_must_agree() {
+    // What comes at once, and what ends the stream when that has gone as far as it goes.
+    const TABLE: &[(&str, &[&str], &str)] = &[
+        ("5", &[], ""),
+        ("5", &["hell"], ""),
+        ("5", &["hello"], "!"),
+        ("5", &["he", "llo"], "!"),
+        ("5", &["he", "llo", ""], "!"),
+        ("5", &["hell"], "o!"),
+        ("5", &["hello!"], ""),
+        ("0", &[], "x"),
+        ("0", &[""], "x"),
+        ("0", &["x"], ""),
+    ];
     let recorder = Recorder::new();
     let edge = Edge::with(&[("alice", &account("\"a.test\"", &recorder.address()))]);
-    for (length, data) in [("5", "hell"), ("5", "hello!"), ("0", "x"), ("5", "")] {
+    for (length, first, last) in TABLE {
+        let what = format!("{length} {first:?} {last:?}");
         let mut h2 = H2::connect(&edge, "a.test");
         h2.request(1, "POST", "a.test", "/", &[("content-length", length)], false);
-        h2.data(1, data, true);
+        for piece in *first {
+            h2.data(1, piece, false);
+        }
+        // By the time a later request is at the upstream, so is what goes there of the first one.
+        h2.get(3, "a.test", "/later");
+        let mut others = Vec::new();
+        let mut later = loop {
+            let mut upstream = recorder.accept();
+            match upstream.read_until(b"\r\n\r\n") {
+                Ok(head) if head.starts_with(b"GET /later ") => break upstream,
+                Ok(_) => others.push(upstream),
+                // Opened for a request that turned out to be none.
+                Err(_) => {}
+            }
+        };
+        later.send(crate::support::origin::answer("here"));
+        assert_eq!(h2.response(3).text(), "here", "{what}");
+        h2.data(1, last, true);
         match h2.outcome(1) {
             Outcome::Reset(PROTOCOL_ERROR, _) => {}
-            Outcome::Answered(response) => assert_eq!(response.status(), 400, "{length} {data}"),
-            other => panic!("{length} {data}: {other:?}"),
+            Outcome::Answered(response) => assert_eq!(response.status(), 400, "{what}"),
+            other => panic!("{what}: {other:?}"),
         }
-        if let Some(mut upstream) = recorder.try_accept() {
-            let request = upstream.try_request();
-            assert!(request.is_err(), "{length} {data}: the upstream saw {request:?}");
+        assert!(*length != "0" || others.is_empty(), "{what}: the upstream saw a whole request");
+        for mut upstream in others {
+            let (body, _) = upstream.read_to_end();
+            assert!(body.len() < 5, "{what}: the upstream saw a whole request");
         }
+    }
+}
+
+/// The end of a body comes late, or with trailers: the request goes on then. Where it never comes the answer is 408.
+#[test]
+fn the_end_of_a_body_is_waited_for() {
+    let origin = Origin::echoing_bodies();
+    let edge = crate::support::edge::Files::new()
+        .set("timeouts", "body_idle", "\"1s\"")
+        .document("alice", &account("\"a.test\"", &origin.address()))
+        .start();
+    let mut h2 = H2::connect(&edge, "a.test");
+    for (n, body) in ["", "hello"].into_iter().enumerate() {
+        let length = body.len().to_string();
+        let streams = |kind: u32| kind * 2 + 1 + n as u32 * 100;
+        for kind in 0..3 {
+            let stream = streams(kind);
+            h2.request(stream, "POST", "a.test", "/", &[("content-length", &length)], false);
+            if !body.is_empty() {
+                h2.data(stream, body, false);
+            }
+        }
+        h2.get(streams(3), "a.test", "/");
+        assert_eq!(h2.response(streams(3)).status(), 200);
+        assert!(origin.requests().pop().expect("a request").start.starts_with("GET"), "length {length}");
+        h2.data(streams(0), "", true);
+        h2.headers(streams(1), &[(b"x", b"y")], true);
+        for kind in 0..2 {
+            assert_eq!(h2.response(streams(kind)).text(), body, "length {length}");
+        }
+        let response = match h2.outcome(streams(2)) {
+            Outcome::Answered(response) | Outcome::Reset(NO_ERROR, response) => response,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!((response.status(), response.word()), (408, "body_timeout"), "length {length}");
     }
 }
 

@@ -5,7 +5,7 @@
 use super::tally::Tally;
 use super::visitor::Visitor;
 use crate::base::now;
-use crate::message::h2 as translate;
+use crate::message::{BodyLength, RequestHead, h2 as translate};
 use crate::net::Deadline;
 use crate::proxy::{self, Connection, Ending};
 use bytes::Bytes;
@@ -193,8 +193,10 @@ async fn one_stream(
     // Frames that came together with the HEADERS were looked at before this task: a body that is only an empty
     // DATA frame behind them is no body.
     let ends = body.is_end_stream();
-    let mut visitor = Visitor::new(body, respond, Rc::clone(&tally));
-    let ending = match translate::request_head(parts, ends, &connection.node.limits.head) {
+    let head = translate::request_head(parts, ends, &connection.node.limits.head);
+    let length = head.as_ref().map_or(BodyLength::None, RequestHead::body);
+    let mut visitor = Visitor::new(body, length, respond, Rc::clone(&tally));
+    let ending = match head {
         Ok(head) => Box::pin(proxy::request(&connection, &head, &mut visitor)).await,
         Err(refusal) => visitor.refuse_head(&connection, &refusal),
     };

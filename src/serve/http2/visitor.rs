@@ -26,10 +26,13 @@ pub struct Visitor {
 }
 
 impl Visitor {
-    /// The end of a stream whose HEADERS were read.
-    pub fn new(body: RecvStream, respond: SendResponse<Bytes>, tally: Rc<Tally>) -> Self {
+    /// The end of a stream whose HEADERS were read, and declared a body of this length.
+    pub fn new(body: RecvStream, length: BodyLength, respond: SendResponse<Bytes>, tally: Rc<Tally>) -> Self {
         let mut bodies = Http2::new(translate::request_trailers);
         bodies.begin_incoming(body);
+        if let BodyLength::Length(bytes) = length {
+            bodies.declare_incoming(bytes);
+        }
         Self { tally, bodies, respond, begun: false, given_up: false }
     }
 
