@@ -5,6 +5,7 @@ use crate::support::h2_origin::H2Origin;
 use crate::support::program::{self, Server, run};
 use crate::support::{Edge, account, wait};
 use std::path::Path;
+use std::time::Duration;
 
 #[test]
 fn requests_of_http_1_are_translated_and_connections_kept() {
@@ -107,6 +108,33 @@ fn bodies_where_there_are_none() {
     let response = raw.send("GET /echo HTTP/1.1\r\nHost: a.test\r\n\r\n").response();
     assert_eq!(response.status(), 200);
     assert_eq!(origin.connections(), 3);
+}
+
+/// An answer with more DATA than it declared is malformed, however late that shows: its end does not pass
+/// (RFC 9113 §8.1.1).
+#[test]
+fn content_length_and_data_must_agree() {
+    let (edge, _origin) = started("");
+    let ask = |path: &str| {
+        let mut raw = edge.connect();
+        raw.send(format!("POST /{path} HTTP/1.1\r\nHost: a.test\r\nContent-Length: 1\r\n\r\n"));
+        raw
+    };
+    for path in ["late-end-of-0", "more-than-0"] {
+        let mut raw = ask(path);
+        assert!(raw.is_quiet_for(Duration::from_millis(50)), "{path}");
+        let response = raw.send("x").response();
+        match path {
+            "late-end-of-0" => assert_eq!((response.status(), response.text()), (200, "")),
+            _ => assert_eq!((response.status(), response.word()), (502, "invalid_answer")),
+        }
+    }
+    for (path, body) in [("late-end-of-5", "hello"), ("more-than-5", "")] {
+        let mut raw = ask(path);
+        assert_eq!(raw.head().status(), 200, "{path}");
+        let (rest, _) = raw.send("x").finish().read_to_end();
+        assert_eq!(rest, body.as_bytes(), "{path}");
+    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use super::super::Lease;
 use crate::base::{Cause, Refusal};
 use crate::message::{BodyLength, Persistence, RequestEdits, RequestHead, ResponseHead, h2 as translate};
-use crate::net::Http2;
+use crate::net::{BodyError, Http2, Piece, Source};
 use h2::client::{ResponseFuture, SendRequest};
 use http::HeaderMap;
 use std::pin::Pin;
@@ -19,6 +19,8 @@ pub struct Http2Origin {
     sender: Option<SendRequest<bytes::Bytes>>,
     /// From then on.
     response: Option<ResponseFuture>,
+    /// A head that declares an empty body, until that has ended (RFC 9113 §8.1.1).
+    held: Option<ResponseHead>,
     /// Whether the upstream has shown that it saw the request.
     touched: bool,
 }
@@ -31,6 +33,7 @@ impl Http2Origin {
             header_bytes,
             sender: Some(sender),
             response: None,
+            held: None,
             touched: false,
         }
     }
@@ -53,6 +56,34 @@ impl Http2Origin {
     }
 
     pub(super) fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<ResponseHead, Refusal>> {
+        let head = if let Some(head) = self.held.take() {
+            head
+        } else {
+            let (head, ends) = ready!(self.poll_next_head(cx))?;
+            if ends || head.is_interim() || head.declared_length() != Some(0) {
+                return Poll::Ready(Ok(head));
+            }
+            self.bodies.declare_incoming(0);
+            head
+        };
+        match self.bodies.poll_piece(cx) {
+            Poll::Ready(Ok(Piece::End(_))) => Poll::Ready(Ok(head)),
+            Poll::Ready(Ok(Piece::Data(_))) => {
+                Poll::Ready(Err(Refusal::new(Cause::InvalidAnswer, "a body that was said to be none")))
+            }
+            Poll::Ready(Err(BodyError::Stream(error))) => Poll::Ready(Err(self.failed(&error))),
+            Poll::Ready(Err(error)) => {
+                Poll::Ready(Err(Refusal::new(Cause::InvalidAnswer, error.to_string())))
+            }
+            Poll::Pending => {
+                self.held = Some(head);
+                Poll::Pending
+            }
+        }
+    }
+
+    /// The next head as it comes, and whether it ends the stream.
+    fn poll_next_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<(ResponseHead, bool), Refusal>> {
         let Some(response) = &mut self.response else {
             return Poll::Ready(Err(Refusal::new(Cause::Internal, "an answer without a request")));
         };
@@ -60,7 +91,7 @@ impl Http2Origin {
             let (parts, ()) = interim.map_err(|error| self.failed(&error))?.into_parts();
             self.touched = true;
             self.check_size(&parts.headers)?;
-            return Poll::Ready(translate::response_head(parts, false));
+            return Poll::Ready(translate::response_head(parts, false).map(|head| (head, false)));
         }
         let answer = ready!(Pin::new(response).poll(cx)).map_err(|error| self.failed(&error))?;
         self.touched = true;
@@ -68,7 +99,7 @@ impl Http2Origin {
         self.check_size(&parts.headers)?;
         let ends = body.is_end_stream();
         self.bodies.begin_incoming(body);
-        Poll::Ready(translate::response_head(parts, ends))
+        Poll::Ready(translate::response_head(parts, ends).map(|head| (head, ends)))
     }
 
     fn check_size(&self, fields: &HeaderMap) -> Result<(), Refusal> {
@@ -90,9 +121,11 @@ impl Http2Origin {
     }
 
     pub(super) fn begin_body(&mut self, length: BodyLength) {
-        // Its frames tell the length, but not that there may be none.
-        if length == BodyLength::None {
-            self.bodies.forbid_incoming();
+        match length {
+            // Its frames tell the length, but not that there may be none.
+            BodyLength::None => self.bodies.forbid_incoming(),
+            BodyLength::Length(bytes) => self.bodies.declare_incoming(bytes),
+            BodyLength::Chunked | BodyLength::UntilClose => {}
         }
     }
 

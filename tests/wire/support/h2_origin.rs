@@ -86,9 +86,11 @@ async fn serve(stream: tokio::net::TcpStream, counts: Arc<Counts>) {
     }
 }
 
-/// `/busy` has taken a few turns by now, `/refuse-once` refuses the second request of all, `/reset` resets, `/large` has a head of 100 KiB, `/interim` says 103
-/// first, `/204` and `/304` are those with a body they may not have; everything else is echoed, with trailers: the method, the authority and the fields of interest as header
-/// fields.
+/// `/busy` has taken a few turns by now, `/refuse-once` refuses the second request of all, `/reset` resets, `/large` has
+/// a head of 100 KiB, `/interim` says 103 first, `/204` and `/304` are those with a body they may not have. `/late-end-of-`
+/// and `/more-than-`, then `0` or `5`, declare that length and have sent as much before they wait for the request's end;
+/// then they end, or send a byte more. Everything else is echoed, with trailers: the method, the authority and the fields
+/// of interest as header fields.
 async fn answer(request: http::Request<RecvStream>, mut respond: SendResponse<Bytes>, before: usize) {
     let path = request.uri().path().to_owned();
     match path.as_str() {
@@ -99,6 +101,19 @@ async fn answer(request: http::Request<RecvStream>, mut respond: SendResponse<By
             let head = http::Response::builder().status(status).body(()).expect("a head");
             let mut send = respond.send_response(head, false).expect("an open stream");
             let _ = send.send_data(Bytes::from_static(b"a body"), true);
+            return;
+        }
+        "/more-than-0" | "/more-than-5" | "/late-end-of-0" | "/late-end-of-5" => {
+            let length = usize::from(path.as_bytes()[path.len() - 1] - b'0');
+            let head = http::Response::builder().header("content-length", length).body(()).expect("a head");
+            let mut send = respond.send_response(head, false).expect("an open stream");
+            if length > 0 {
+                let _ = send.send_data(Bytes::from_static(b"hello"), false);
+            }
+            let mut body = request.into_body();
+            while body.data().await.is_some() {}
+            let rest = if path.starts_with("/more") { &b"!"[..] } else { b"" };
+            let _ = send.send_data(Bytes::from_static(rest), true);
             return;
         }
         "/interim" => {
