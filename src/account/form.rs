@@ -191,13 +191,14 @@ impl Form {
     /// The tables of paths that have a say about `host`, the most specific first.
     fn covering<'a, 'h>(&'a self, host: &'h Host) -> impl Iterator<Item = &'a Paths> + use<'a, 'h> {
         let refuses = |entry| self.refused.as_ref().is_some_and(|refused| refused.contains(entry));
-        let exact = self.tables.exact.get(host.as_str());
+        let name = host.as_str();
+        let exact = self.tables.exact.get(name);
         let parents = (!self.tables.wildcards.is_empty()).then(|| host.parents()).into_iter().flatten();
         let wildcards = parents.filter_map(move |parent| {
             let wildcard = self.tables.wildcards.get(parent)?;
             (!refuses(Entry::Wildcard(parent))).then_some(&wildcard.paths)
         });
-        exact.filter(|_| !refuses(Entry::Exact(host.as_str()))).into_iter().chain(wildcards)
+        exact.filter(|_| !refuses(Entry::Exact(name))).into_iter().chain(wildcards)
     }
 
     /// The site of this name.

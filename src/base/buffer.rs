@@ -23,21 +23,25 @@ impl Buffer {
     }
 
     /// The bytes written and not yet consumed.
+    #[inline]
     pub fn filled(&self) -> &[u8] {
         &self.block[self.start..self.end]
     }
 
     /// The same bytes, writable: for code that opens or rewrites them in place.
+    #[inline]
     pub fn filled_mut(&mut self) -> &mut [u8] {
         &mut self.block[self.start..self.end]
     }
 
     /// How many bytes are filled.
+    #[inline]
     pub fn len(&self) -> usize {
         self.end - self.start
     }
 
     /// Whether nothing is filled.
+    #[inline]
     pub fn is_empty(&self) -> bool {
         self.start == self.end
     }
@@ -51,6 +55,7 @@ impl Buffer {
     ///
     /// # Panics
     /// When `count` is larger than [`len`](Self::len): a mistake of the caller, never of the network.
+    #[inline]
     pub fn consume(&mut self, count: usize) {
         assert!(count <= self.len(), "consumed more than was filled");
         self.start += count;
@@ -67,9 +72,12 @@ impl Buffer {
     }
 
     /// Forgets everything and gives the block back to the pool: what an idle connection does.
+    #[inline]
     pub fn release(&mut self) {
         self.clear();
-        give_back(std::mem::take(&mut self.block));
+        if !self.block.is_empty() {
+            give_back(std::mem::take(&mut self.block));
+        }
     }
 
     /// Writable room of at least `least` bytes after the filled ones. Moves the filled bytes to the front, or
@@ -87,13 +95,24 @@ impl Buffer {
     ///
     /// # Panics
     /// When that is more than the room there is.
+    #[inline]
     pub fn advance(&mut self, count: usize) {
         assert!(self.end + count <= self.block.len(), "advanced past the block");
         self.end += count;
     }
 
     /// Appends a copy of `bytes`.
+    #[inline]
     pub fn extend(&mut self, bytes: &[u8]) {
+        let end = self.end + bytes.len();
+        // Heads are put together from dozens of small pieces: where there is room, one is a copy and no call.
+        let Some(room) = self.block.get_mut(self.end..end) else { return self.extend_with_room(bytes) };
+        room.copy_from_slice(bytes);
+        self.end = end;
+    }
+
+    #[cold]
+    fn extend_with_room(&mut self, bytes: &[u8]) {
         self.spare(bytes.len())[..bytes.len()].copy_from_slice(bytes);
         self.advance(bytes.len());
     }
@@ -128,8 +147,11 @@ impl Buffer {
 }
 
 impl Drop for Buffer {
+    #[inline]
     fn drop(&mut self) {
-        give_back(std::mem::take(&mut self.block));
+        if !self.block.is_empty() {
+            give_back(std::mem::take(&mut self.block));
+        }
     }
 }
 

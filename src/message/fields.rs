@@ -67,9 +67,15 @@ impl Fields {
 
     /// The values of all such fields, in order.
     pub fn all(&self, known: Known) -> impl Iterator<Item = &[u8]> {
-        // Asked for what is not there, it looks at nothing.
-        let looked_at = if self.has(known) { usize::MAX } else { 0 };
-        self.iter().take(looked_at).filter(move |field| field.known == known).map(|field| field.value)
+        let (lines, block, map) = match &self.source {
+            // Asked for what is not there, it looks at nothing.
+            _ if !self.has(known) => (&[][..], &[][..], None),
+            Source::Block { block, lines } => (lines.as_slice(), block.filled(), None),
+            Source::Map(map) => (&[][..], &[][..], Some(map)),
+        };
+        let in_block = lines.iter().filter(move |line| line.known == known).map(|line| line.value(block));
+        let in_map = map.into_iter().flatten().map(|(name, value)| Self::field_of(name, value));
+        in_block.chain(in_map.filter(move |field| field.known == known).map(|field| field.value))
     }
 
     /// The members of a comma-separated list (RFC 9110 §5.6.1) over all such fields, empty ones left out.
@@ -156,6 +162,11 @@ impl Line {
     /// The line in its block.
     pub(super) fn field<'a>(&self, block: &'a [u8]) -> Field<'a> {
         Field { name: &block[wide(self.name)], value: &block[wide(self.value)], known: self.known }
+    }
+
+    /// Its value in its block.
+    fn value<'a>(&self, block: &'a [u8]) -> &'a [u8] {
+        &block[wide(self.value)]
     }
 
     /// The whole line with its CRLF, where it may be copied as it stands.

@@ -102,11 +102,11 @@ impl Known {
     /// The variant of a name as it stands on the wire, in any case. Cost: a bucket by length, two or three
     /// comparisons.
     pub fn of(name: &[u8]) -> Self {
-        let found = exact(name);
-        if found != Self::Other || name.iter().all(u8::is_ascii_alphanumeric) {
-            return found;
+        match exact(name) {
+            // In the plain form a name is what it says: only another form can be taken for another name.
+            Self::Other if !is_plain(name) => lookalike(name),
+            found => found,
         }
-        lookalike(name)
     }
 }
 
@@ -229,11 +229,37 @@ impl KnownSet {
 fn exact(name: &[u8]) -> Known {
     let Some(bounds) = BUCKETS.get(name.len()..name.len() + 2) else { return x_forwarded(name) };
     for (text, known) in &NAMES[usize::from(bounds[0])..usize::from(bounds[1])] {
-        if text.as_bytes().eq_ignore_ascii_case(name) {
+        if is_same(name, text.as_bytes()) {
             return *known;
         }
     }
     x_forwarded(name)
+}
+
+/// Whether `name` is `text` in any case, which is as long and in lower case: eight bytes at a time, the last eight
+/// over again where they are not all there.
+fn is_same(name: &[u8], text: &[u8]) -> bool {
+    let (Some(name_end), Some(text_end)) = (name.last_chunk(), text.last_chunk()) else {
+        return name.iter().zip(text).all(|(a, b)| a.to_ascii_lowercase() == *b);
+    };
+    // Last, as the ends of names differ more than their beginnings.
+    is_same_word(*name_end, *text_end)
+        && name.as_chunks().0.iter().zip(text.as_chunks().0).all(|(a, b)| is_same_word(*a, *b))
+}
+
+fn is_same_word(name: [u8; 8], text: [u8; 8]) -> bool {
+    const CASE: u64 = 0x2020_2020_2020_2020;
+    let (name, text) = (u64::from_ne_bytes(name), u64::from_ne_bytes(text));
+    // One bit tells a letter from its capital, and `-` and digits from control characters: those have neither that bit
+    // nor the one above it.
+    let no_control = (name | name << 1) & (CASE << 1) == CASE << 1;
+    (name ^ text) & !CASE == 0 && no_control
+}
+
+/// Whether `name` has no other separator than `-`, and none around it: as [`lookalike`] reads names.
+fn is_plain(name: &[u8]) -> bool {
+    !matches!(name, [b'-', ..] | [.., b'-'])
+        && name.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-')
 }
 
 fn x_forwarded(name: &[u8]) -> Known {
@@ -303,6 +329,20 @@ mod tests {
         }
         assert_eq!(Known::of(&b"a".repeat(70_000)), Known::Other);
         assert_eq!(Known::of(&b"_".repeat(70_000)), Known::Other);
+    }
+
+    #[test]
+    fn no_other_byte_is_taken_for_one_of_a_name() {
+        for (text, known) in NAMES {
+            for place in 0..text.len() {
+                for byte in 0..=255u8 {
+                    let mut name = text.as_bytes().to_vec();
+                    name[place] = byte;
+                    let same = name.eq_ignore_ascii_case(text.as_bytes());
+                    assert_eq!(exact(&name) == *known, same, "{text} with {byte:#x} at {place}");
+                }
+            }
+        }
     }
 
     #[test]

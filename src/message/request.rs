@@ -114,10 +114,10 @@ impl RequestHead {
     pub fn upgrade(&self) -> Option<Upgrade<'_>> {
         let protocol = match &self.start {
             Start::Frames { protocol, .. } => protocol.as_ref()?.as_str().as_bytes(),
+            Start::Block { .. } if !self.fields.has(Known::Upgrade) => return None,
             Start::Block { .. } => {
-                let asked = self.version == Version::Http11
-                    && self.fields.has(Known::Upgrade)
-                    && self.fields.has_token(Known::Connection, "upgrade");
+                let asked =
+                    self.version == Version::Http11 && self.fields.has_token(Known::Connection, "upgrade");
                 let mut offers =
                     self.fields.members(Known::Upgrade).take(if asked { MOST_OFFERS } else { 0 });
                 offers.find(|offer| is_tunnelled(offer))?

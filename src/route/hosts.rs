@@ -128,8 +128,9 @@ impl Hosts {
     /// The account whose entry covers `host`, and that entry: its own name first, then the longest wildcard.
     fn entry<'a>(&self, host: &'a Host) -> Option<(Arc<Account>, Entry<'a>)> {
         let clone = |table: &Table, name: &str| table.get(name).map(|entry| Arc::clone(entry.value()));
-        if let Some(account) = clone(&self.exact, host.as_str()) {
-            return Some((account, Entry::Exact(host.as_str())));
+        let exact = host.as_str();
+        if let Some(account) = clone(&self.exact, exact) {
+            return Some((account, Entry::Exact(exact)));
         }
         host.parents().find_map(|parent| Some((clone(&self.wildcards, parent)?, Entry::Wildcard(parent))))
     }

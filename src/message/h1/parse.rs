@@ -11,7 +11,6 @@ use crate::message::response;
 use crate::message::{RequestHead, ResponseHead, Version};
 use httparse::{Header, ParserConfig, Status};
 use memchr::memchr;
-use smallvec::SmallVec;
 use std::mem::MaybeUninit;
 use std::ops::Range;
 
@@ -127,9 +126,10 @@ fn check_status_line_so_far(input: &[u8]) -> Result<(), Refusal> {
 }
 
 fn tokenise_request(head: &[u8], section: Section) -> Result<(RequestLine, Lines), Refusal> {
-    let mut room = room_for(section);
+    let (mut common, mut many) = (Room::common(), Vec::new());
+    let room = Room::of(section, &mut common, &mut many);
     let mut parsed = httparse::Request::new(&mut []);
-    let status = parsed.parse_with_uninit_headers(head, &mut room);
+    let status = parsed.parse_with_uninit_headers(head, room);
     let whole = status == Ok(Status::Complete(section.len));
     let (Some(method), Some(target), Some(minor), true) = (parsed.method, parsed.path, parsed.version, whole)
     else {
@@ -144,10 +144,11 @@ fn tokenise_request(head: &[u8], section: Section) -> Result<(RequestLine, Lines
 }
 
 fn tokenise_response(head: &[u8], section: Section) -> Result<(StatusLine, Lines), Refusal> {
-    let mut room = room_for(section);
+    let (mut common, mut many) = (Room::common(), Vec::new());
+    let room = Room::of(section, &mut common, &mut many);
     let mut parsed = httparse::Response::new(&mut []);
     let parser = ParserConfig::default();
-    let status = parser.parse_response_with_uninit_headers(&mut parsed, head, &mut room);
+    let status = parser.parse_response_with_uninit_headers(&mut parsed, head, room);
     let whole = status == Ok(Status::Complete(section.len));
     let (Some(code), Some(minor), true) = (parsed.code, parsed.version, whole) else {
         return Err(response::invalid(match status {
@@ -162,13 +163,28 @@ fn tokenise_response(head: &[u8], section: Section) -> Result<(StatusLine, Lines
     Ok((StatusLine { version: version(minor), status: code, reason }, lines_of(head, parsed.headers)))
 }
 
-/// A place on the stack for the fields of common heads, on the heap for the others.
-type Room<'a> = SmallVec<[MaybeUninit<Header<'a>>; COMMON_FIELDS]>;
+/// Where httparse puts the fields it finds.
+struct Room;
 
-fn room_for<'a>(section: Section) -> Room<'a> {
-    let mut room = Room::new();
-    room.resize_with(section.lines.saturating_sub(1), MaybeUninit::uninit);
-    room
+impl Room {
+    /// A place on the stack, which nobody writes before it is used.
+    const fn common<'h>() -> [MaybeUninit<Header<'h>>; COMMON_FIELDS] {
+        [const { MaybeUninit::uninit() }; COMMON_FIELDS]
+    }
+
+    /// Room for as many fields as the section has: `common`, or for the few heads that have more, on the heap.
+    fn of<'r, 'h>(
+        section: Section,
+        common: &'r mut [MaybeUninit<Header<'h>>],
+        many: &'r mut Vec<MaybeUninit<Header<'h>>>,
+    ) -> &'r mut [MaybeUninit<Header<'h>>] {
+        let fields = section.lines.saturating_sub(1);
+        if fields <= common.len() {
+            return &mut common[..fields];
+        }
+        many.resize_with(fields, MaybeUninit::uninit);
+        many
+    }
 }
 
 /// The lines of a head as httparse found them.
