@@ -1,7 +1,7 @@
 //! Heads over HTTP/1: parsed as they arrive, and written as the other side shall see them.
 
 use crate::{Part, Prepared};
-use parvis::base::{Buffer, ClientAddr, RequestId};
+use parvis::base::{AddressText, Buffer, RequestId};
 use parvis::config::HeadLimits;
 use parvis::message::h1::{RequestParser, ResponseParser, write_request, write_response};
 use parvis::message::{
@@ -9,7 +9,7 @@ use parvis::message::{
     Scheme, Target,
 };
 use std::fmt::Write as _;
-use std::net::SocketAddr;
+use std::net::IpAddr;
 
 /// The parts.
 pub fn parts() -> Vec<Part> {
@@ -71,7 +71,7 @@ fn forwarding() -> Prepared {
 
 fn push_forwarding(append: &mut Buffer, head: &RequestHead) {
     Forwarding {
-        client: ClientAddr(SocketAddr::from(([203, 0, 113, 77], 50_123))),
+        client: &AddressText::new(IpAddr::from([203, 0, 113, 77])),
         scheme: Scheme::Https,
         authority: head.authority(),
         port: 443,

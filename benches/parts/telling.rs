@@ -2,7 +2,7 @@
 
 use crate::{Part, Prepared};
 use parvis::account::Live;
-use parvis::base::{AccountName, ClientAddr, PeerAddr, RequestId, wall};
+use parvis::base::{AccountName, AddressText, PeerAddr, RequestId, wall};
 use parvis::config::{LogFormat, Logs};
 use parvis::telemetry::{Done, LogProtocol, LogWriter, Metrics, Protocol, Record, TlsVersion};
 use std::cell::Cell;
@@ -59,8 +59,8 @@ fn line() -> Prepared {
             account: Some(&account),
             site_file: "http",
             format: LogFormat::Advanced,
-            host: Some("www.example.test"),
-            client: ClientAddr(VISITOR),
+            host: Some(b"www.example.test"),
+            client: AddressText::new(VISITOR.ip()),
             peer: PeerAddr(VISITOR),
             completed: begun + Duration::from_micros(handed.get()),
             duration: Duration::from_micros(1_250),

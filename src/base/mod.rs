@@ -12,7 +12,7 @@ mod quantity;
 pub mod queue;
 pub(crate) mod sync;
 
-pub use addr::{ClientAddr, ClientKey, LocalAddr, PeerAddr};
+pub use addr::{AddressText, ClientAddr, ClientKey, LocalAddr, PeerAddr};
 pub use buffer::{BUFFER_BYTES, Buffer, LARGE_BUFFER_BYTES};
 pub use cause::{Blame, Cause, Refusal, Verdict};
 pub use clock::{Clock, now, wall};

@@ -2,7 +2,7 @@
 //! protocol that was agreed on. Accepts nothing and serves nothing itself.
 
 use super::{Accepted, ConnectionGuard};
-use crate::base::{AccountName, Host, now};
+use crate::base::{AccountName, AddressText, Host, now};
 use crate::config::{Listen, TlsProfile};
 use crate::net::tls::{Handshake, HandshakeError, Protocol};
 use crate::net::{self, Stream, within};
@@ -68,7 +68,8 @@ async fn open(accepted: Accepted, worker: Rc<Worker>, policies: Arc<Policies>) -
     };
     let protocol = agree(&mut stream, protocol, &accepted.listen, deadline).await?;
     let Accepted { peer, client, local, guard, .. } = accepted;
-    let connection = Connection { worker, peer, client, local, tls, node };
+    let client_text = AddressText::new(client.ip());
+    let connection = Connection { worker, peer, client, client_text, local, tls, node };
     Some(Opened { stream, protocol, connection, gauge, guard })
 }
 

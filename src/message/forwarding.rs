@@ -1,15 +1,15 @@
 //! The fields that tell an upstream who asked, for what and by which way. All are rebuilt from what we know;
 //! only `Via` continues what was received.
 
-use super::text::{AddressText, Decimal, push_authority, push_line, push_parts};
+use super::text::{Decimal, push_authority, push_line, push_parts};
 use super::{Fields, Known, Scheme, Version};
-use crate::base::{Authority, Buffer, ClientAddr, RequestId};
+use crate::base::{AddressText, Authority, Buffer, RequestId};
 
 /// What a request's forwarding fields are made of.
 #[derive(Clone, Copy, Debug)]
 pub struct Forwarding<'a> {
     /// The visitor.
-    pub client: ClientAddr,
+    pub client: &'a AddressText,
     /// How the visitor came.
     pub scheme: Scheme,
     /// What the visitor asked for.
@@ -30,40 +30,37 @@ impl Forwarding<'_> {
     /// Appends `X-Forwarded-For`, `-Proto`, `-Host`, `-Port`, `-Prefix`, `X-Real-IP`, `Forwarded` (RFC 7239),
     /// `Via` and `X-Request-ID`.
     pub fn push(&self, out: &mut Buffer) {
-        let address = AddressText::new(self.client.ip());
-        let scheme = self.scheme.as_str();
-        push_line(out, "X-Forwarded-For", address.as_bytes());
-        push_line(out, "X-Forwarded-Proto", scheme.as_bytes());
-        push_parts(out, &[b"X-Forwarded-Host: "]);
+        let (address, scheme) = (self.client.as_bytes(), self.scheme.as_str().as_bytes());
+        push_parts(out, [b"X-Forwarded-For: ", address, b"\r\nX-Forwarded-Proto: ", scheme]);
+        push_parts(out, [b"\r\nX-Forwarded-Host: "]);
         push_authority(out, self.authority);
-        push_parts(out, &[b"\r\nX-Forwarded-Port: ", Decimal::new(u64::from(self.port)).as_bytes(), b"\r\n"]);
+        push_parts(out, [b"\r\nX-Forwarded-Port: ", Decimal::new(u64::from(self.port)).as_bytes(), b"\r\n"]);
         if let Some(prefix) = self.prefix {
             push_line(out, "X-Forwarded-Prefix", prefix.as_bytes());
         }
-        push_line(out, "X-Real-IP", address.as_bytes());
-        self.push_forwarded(out, &address);
+        push_parts(out, [b"X-Real-IP: ", address, b"\r\n"]);
+        self.push_forwarded(out);
         push_via(out, self.received, self.version);
-        push_line(out, "X-Request-ID", self.id.as_bytes());
+        push_parts(out, [b"X-Request-ID: ", self.id.as_bytes(), b"\r\n"]);
     }
 
     /// Colons and brackets ask for quotes (RFC 7239 §4, §6).
-    fn push_forwarded(&self, out: &mut Buffer, address: &AddressText) {
-        push_parts(out, &[b"Forwarded: for="]);
-        if self.client.ip().is_ipv6() {
-            push_parts(out, &[b"\"[", address.as_bytes(), b"]\""]);
+    fn push_forwarded(&self, out: &mut Buffer) {
+        let address = self.client.as_bytes();
+        if address.contains(&b':') {
+            push_parts(out, [b"Forwarded: for=\"[", address, b"]\";host="]);
         } else {
-            push_parts(out, &[address.as_bytes()]);
+            push_parts(out, [b"Forwarded: for=", address, b";host="]);
         }
-        push_parts(out, &[b";host="]);
         let quote: &[u8] =
             if self.authority.port.is_some() || self.authority.host.as_bytes().starts_with(b"[") {
                 b"\""
             } else {
                 b""
             };
-        push_parts(out, &[quote]);
+        push_parts(out, [quote]);
         push_authority(out, self.authority);
-        push_parts(out, &[quote, b";proto=", self.scheme.as_str().as_bytes(), b"\r\n"]);
+        push_parts(out, [quote, b";proto=", self.scheme.as_str().as_bytes(), b"\r\n"]);
     }
 }
 
@@ -72,14 +69,14 @@ impl Forwarding<'_> {
 pub fn push_via(out: &mut Buffer, received: &Fields, version: Version) {
     out.extend(b"Via: ");
     for hops in received.all(Known::Via).filter(|hops| !hops.is_empty()) {
-        push_parts(out, &[hops, b", "]);
+        push_parts(out, [hops, b", "]);
     }
     let version: &[u8] = match version {
         Version::Http10 => b"1.0 ",
         Version::Http11 => b"1.1 ",
         Version::Http2 => b"2.0 ",
     };
-    push_parts(out, &[version, PSEUDONYM, b"\r\n"]);
+    push_parts(out, [version, PSEUDONYM, b"\r\n"]);
 }
 
 /// How many hops named as we are a message has passed already, by its `Via`.

@@ -7,7 +7,7 @@ use crate::base::{Buffer, Cause};
 /// word of our own list that says more.
 pub fn push_proxy_status(out: &mut Buffer, cause: Cause) {
     let verdict = cause.verdict();
-    push_parts(out, &[b"Proxy-Status: parvis; error=", verdict.error.as_bytes(), b"; details="]);
+    push_parts(out, [b"Proxy-Status: parvis; error=", verdict.error.as_bytes(), b"; details="]);
     push_string(out, verdict.word);
     out.extend(b"\r\n");
 }

@@ -1,7 +1,7 @@
 //! What is known of a connection before its first request, the same for every request on it.
 
 use super::worker::Worker;
-use crate::base::{AccountName, ClientAddr, Host, LocalAddr, PeerAddr};
+use crate::base::{AccountName, AddressText, ClientAddr, Host, LocalAddr, PeerAddr};
 use crate::config::{Node, TlsProfile};
 use crate::telemetry::TlsVersion;
 use std::rc::Rc;
@@ -15,6 +15,8 @@ pub struct Connection {
     pub peer: PeerAddr,
     /// The visitor.
     pub client: ClientAddr,
+    /// Its IP address as logs and forwarding fields write it.
+    pub client_text: AddressText,
     /// Our address and port as the visitor sees them.
     pub local: LocalAddr,
     /// What TLS agreed on; `None` on a clear connection.

@@ -15,7 +15,7 @@ use crate::message::{
     BodyLength, Forwarding, Known, KnownSet, Persistence, RequestEdits, RequestHead, Scheme, Target, Version,
     WebSocketKey, hops, push_authority, push_line,
 };
-use crate::net::Deadline;
+use crate::net::{Deadline, until};
 use crate::route::Matched;
 use crate::upstream::{Lease, Origin, Patience, Upstream, Want};
 use std::future::poll_fn;
@@ -198,7 +198,7 @@ impl Attempt<'_> {
         let mut append = Buffer::new();
         let connection = self.connection;
         Forwarding {
-            client: connection.client,
+            client: &connection.client_text,
             scheme: if connection.tls.is_some() { Scheme::Https } else { Scheme::Http },
             authority: head.authority(),
             port: connection.local.0.port(),
@@ -230,7 +230,7 @@ impl Attempt<'_> {
 /// Returns at the end of a drain, once it has begun.
 async fn drained(drain: Drain) {
     let deadline = drain.into_begun().await;
-    tokio::time::sleep_until(deadline.into()).await;
+    until(deadline).await;
 }
 
 /// Which host and port the upstream is asked for.

@@ -1,6 +1,7 @@
 //! The exact lines an upstream is told about its visitor.
 
 use super::*;
+use crate::base::ClientAddr;
 use crate::config::HeadLimits;
 use crate::message::RequestHead;
 use crate::message::h1::RequestParser;
@@ -15,8 +16,9 @@ fn received(lines: &str) -> RequestHead {
 
 fn pushed(client: &str, host: &str, scheme: Scheme, prefix: Option<&str>, lines: &str) -> String {
     let (head, authority) = (received(lines), Authority::parse(host.as_bytes()).unwrap());
+    let client = ClientAddr(client.parse().unwrap());
     let forwarding = Forwarding {
-        client: ClientAddr(client.parse().unwrap()),
+        client: &AddressText::new(client.ip()),
         scheme,
         authority: &authority,
         port: scheme.default_port(),

@@ -5,7 +5,6 @@ use super::local_time::LocalTime;
 use super::{LogProtocol, Record};
 use crate::config::LogFormat;
 use http::Version;
-use std::io::Write;
 use std::time::Duration;
 
 /// A part of a line, named after the variable it stands for.
@@ -77,9 +76,8 @@ impl Part {
     fn write(self, line: &mut Vec<u8>, record: &Record<'_>, local_time: &mut LocalTime) {
         match self {
             Self::Text(text) => line.extend_from_slice(text.as_bytes()),
-            Self::RequestHostname => write_word(line, record.host.map(str::as_bytes)),
-            // Writing to memory does not fail.
-            Self::ClientIp => drop(write!(line, "{}", record.client.ip())),
+            Self::RequestHostname => write_word(line, record.host),
+            Self::ClientIp => line.extend_from_slice(record.client.as_bytes()),
             Self::CompletionDate => write_date(line, record.completed, local_time),
             Self::Request => {
                 write_escaped(line, record.method);
@@ -127,6 +125,12 @@ fn write_word(line: &mut Vec<u8>, value: Option<&[u8]>) {
 /// letter, other control characters and all above ASCII as `\xhh`. At most [`MOST_FIELD_BYTES`] of them.
 fn write_escaped(line: &mut Vec<u8>, bytes: &[u8]) {
     let mut rest = &bytes[..bytes.len().min(MOST_FIELD_BYTES)];
+    // Looked at without a way out in the middle, many bytes are looked at at a time: nearly always that is all.
+    let all_plain = rest.iter().fold(true, |plain, byte| plain & is_plain(*byte));
+    if all_plain {
+        line.extend_from_slice(rest);
+        rest = &[];
+    }
     while let Some(plain) = rest.iter().position(|byte| !is_plain(*byte)) {
         line.extend_from_slice(&rest[..plain]);
         match rest[plain] {

@@ -16,7 +16,7 @@ use self::ring::{Producer, Pushed, ring};
 use self::writer::{Shared, Sink, Writer};
 use super::metrics::LogTallySource;
 use super::shard::TlsVersion;
-use crate::base::{self, AccountName, Cause, ClientAddr, PeerAddr, RequestId};
+use crate::base::{self, AccountName, AddressText, Cause, PeerAddr, RequestId};
 use crate::config::{LogFormat, Logs};
 use jiff::tz::TimeZone;
 use std::cell::RefCell;
@@ -38,9 +38,9 @@ pub struct Record<'a> {
     /// The line's format.
     pub format: LogFormat,
     /// The host asked for, without port; `None` where there was none.
-    pub host: Option<&'a str>,
+    pub host: Option<&'a [u8]>,
     /// The visitor.
-    pub client: ClientAddr,
+    pub client: AddressText,
     /// Who opened the connection.
     pub peer: PeerAddr,
     /// When the answer ended: wall time since the Unix epoch.

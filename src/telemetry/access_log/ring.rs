@@ -77,10 +77,14 @@ impl Producer {
             }
         }
         ring.word(written).store(bytes.len() as u64, Relaxed);
-        for (place, chunk) in bytes.chunks(WORD).enumerate() {
+        let (words, rest) = bytes.as_chunks::<WORD>();
+        for (place, word) in words.iter().enumerate() {
+            ring.word(written + 1 + place).store(u64::from_le_bytes(*word), Relaxed);
+        }
+        if !rest.is_empty() {
             let mut word = [0; WORD];
-            word[..chunk.len()].copy_from_slice(chunk);
-            ring.word(written + 1 + place).store(u64::from_le_bytes(word), Relaxed);
+            word[..rest.len()].copy_from_slice(rest);
+            ring.word(written + 1 + words.len()).store(u64::from_le_bytes(word), Relaxed);
         }
         self.written.set(written + needed);
         ring.written.store(written + needed, Release);

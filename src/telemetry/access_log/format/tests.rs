@@ -1,7 +1,7 @@
 //! The exact text of both formats, and requests that try to break a line.
 
 use super::*;
-use crate::base::{ClientAddr, PeerAddr, RequestId};
+use crate::base::{AddressText, ClientAddr, PeerAddr, RequestId};
 use crate::telemetry::TlsVersion;
 use jiff::tz::{Offset, TimeZone};
 use proptest::prelude::*;
@@ -11,8 +11,8 @@ fn record() -> Record<'static> {
         account: None,
         site_file: "http",
         format: LogFormat::Advanced,
-        host: Some("www.alice.test"),
-        client: ClientAddr("[2001:db8::7]:51234".parse().unwrap()),
+        host: Some(b"www.alice.test"),
+        client: AddressText::new(ClientAddr("[2001:db8::7]:51234".parse().unwrap()).ip()),
         peer: PeerAddr("192.0.2.1:443".parse().unwrap()),
         completed: Duration::from_secs(1_773_495_420),
         duration: Duration::from_micros(1_002_030),
@@ -50,7 +50,7 @@ fn the_standard_format_is_vhost_combined() {
     let standard = Record {
         format: LogFormat::Standard,
         host: None,
-        client: ClientAddr("[::ffff:192.0.2.9]:1".parse().unwrap()),
+        client: AddressText::new(ClientAddr("[::ffff:192.0.2.9]:1".parse().unwrap()).ip()),
         method: b"POST",
         target: b"/",
         version: Version::HTTP_2,
@@ -89,7 +89,7 @@ fn what_would_end_a_field_is_escaped() {
         let record = Record { user_agent: Some(value), ..record() };
         assert!(line(&record).ends_with(&format!(" \"{written}\" https 1.002030\n")), "{written}");
     }
-    let record = Record { host: Some("a b\n"), ..record() };
+    let record = Record { host: Some(b"a b\n"), ..record() };
     assert!(line(&record).starts_with(r"a_b\n 2001:db8::7 - - "));
 }
 
