@@ -1,8 +1,9 @@
 //! A worker thread: its own runtime, its share of the listening sockets, its connections. Everything in it is
 //! local; the thread ends when its last connection has, or the drain's deadline is there.
 
+use crate::base::{Drain, now};
 use crate::listen::{self, Clients, Entrance, Listening, Share};
-use crate::net::within;
+use crate::net::{timer, until, within};
 use crate::proxy::{Shared, Worker, random_seed};
 use crate::telemetry::{AccessLog, Shard};
 use crate::tls::Policies;
@@ -38,9 +39,13 @@ pub fn start(parts: Parts) -> io::Result<JoinHandle<io::Result<()>>> {
     let name = format!("worker-{}", parts.seat.index());
     std::thread::Builder::new().name(name).spawn(move || {
         let mut builder = tokio::runtime::Builder::new_current_thread();
-        let runtime = builder.enable_all().build_local(tokio::runtime::LocalOptions::default())?;
-        runtime.block_on(serve(parts));
-        Ok(())
+        // The wheel of `net` is the worker's only timer: tokio's would read the clock at every wake-up.
+        let runtime = builder.enable_io().build_local(tokio::runtime::LocalOptions::default())?;
+        runtime.block_on(async {
+            timer::start()?;
+            serve(parts).await;
+            Ok(())
+        })
     })
 }
 
@@ -62,6 +67,7 @@ async fn serve(parts: Parts) {
         random_seed(),
     ));
     tokio::task::spawn_local(follow_the_wall_clock(Rc::clone(&worker)));
+    tokio::task::spawn_local(follow_the_drain(drain.clone(), Rc::clone(&worker)));
     // Every connection holds a sender: the channel ends with the last of them.
     let (open, mut ended) = tokio::sync::mpsc::channel::<()>(1);
     let policies = parts.policies;
@@ -83,9 +89,16 @@ async fn serve(parts: Parts) {
 /// Takes a changed wall clock over now and then; ends with the runtime.
 async fn follow_the_wall_clock(worker: Rc<Worker>) {
     loop {
-        tokio::time::sleep(CLOCK_CHECK).await;
+        until(now() + CLOCK_CHECK).await;
         worker.clock.adjust();
     }
+}
+
+/// Tells the worker's connections when the drain begins; ends with the runtime.
+async fn follow_the_drain(mut drain: Drain, worker: Rc<Worker>) {
+    drain.begun().await;
+    worker.begin_drain();
+    timer::wake_all();
 }
 
 /// How long logs and dates may show a wall clock that somebody has just set.

@@ -46,8 +46,8 @@ pub struct Worker {
     pub metrics: Rc<Shard>,
     /// This worker's end of the access log.
     pub access_log: Rc<AccessLog>,
-    /// The node's drain.
-    pub drain: Drain,
+    /// Whether the node's drain has begun: the worker's own copy, which costs its connections no shared memory.
+    draining: Cell<bool>,
     /// Wall time from monotonic time.
     pub clock: Clock,
     /// What of failures the node's log was told already.
@@ -76,6 +76,7 @@ impl Worker {
         seed: [u64; 2],
     ) -> Self {
         let Shared { node, hosts, certificates, drain } = shared;
+        let draining = Cell::new(drain.has_begun());
         Self {
             node,
             hosts,
@@ -83,12 +84,22 @@ impl Worker {
             pools,
             metrics,
             access_log,
-            drain,
+            draining,
             clock: Clock::new(),
             told: RefCell::new(Repeated::new(TOLD_KINDS)),
             ids: RequestIds { state: Cell::new(seed[0]), salt: seed[1] },
             date: RefCell::new((u64::MAX, [b' '; 29])),
         }
+    }
+
+    /// Whether the node's drain has begun. Who waits for anything waits for a deadline too, and is woken when it begins.
+    pub fn is_draining(&self) -> bool {
+        self.draining.get()
+    }
+
+    /// The node's drain has begun.
+    pub fn begin_drain(&self) {
+        self.draining.set(true);
     }
 
     /// A fresh request id.

@@ -2,13 +2,13 @@
 //! at, so that pipelined requests are answered in order (RFC 9112 §9.3.2).
 
 use crate::answer::Answer;
-use crate::base::{BUFFER_BYTES, Buffer, Cause, Drain, Refusal, now};
+use crate::base::{BUFFER_BYTES, Buffer, Cause, Refusal, now};
 use crate::message::h1::{BodyDecoder, RequestParser, write_response};
 use crate::message::{
     BodyLength, Fields, KnownSet, Persistence, RequestHead, ResponseEdits, ResponseHead, Version, push_line,
 };
 use crate::net::{BodyError, Deadline, Http1, Piece, Sink, Socket, Source, Stream, within};
-use crate::proxy::{self, Client, Connection, Ending, Extra};
+use crate::proxy::{self, Client, Connection, Ending, Extra, Worker};
 use std::future::poll_fn;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -69,13 +69,12 @@ async fn wait_for_request(
 ) -> bool {
     stream.input().release();
     deadline.set(now() + connection.node.timeouts.idle);
-    let mut drained = std::pin::pin!(connection.worker.drain.clone().into_begun());
     let mut is_drained = false;
     poll_fn(|cx| {
         if let Poll::Ready(readable) = stream.poll_readable(cx) {
             return Poll::Ready(readable.is_ok());
         }
-        if !is_drained && drained.as_mut().poll(cx).is_ready() {
+        if !is_drained && connection.worker.is_draining() {
             is_drained = true;
             deadline.set(now() + grace.min(connection.node.timeouts.idle));
         }
@@ -84,7 +83,8 @@ async fn wait_for_request(
     .await
 }
 
-/// Reads one head; `None` when the visitor ended the connection before one began.
+/// Reads one head; `None` when the visitor ended the connection before one began. One that is here whole needs no
+/// deadline.
 async fn read_head(
     stream: &mut Stream,
     connection: &Connection,
@@ -92,7 +92,7 @@ async fn read_head(
 ) -> Result<Option<RequestHead>, Refusal> {
     let mut parser = RequestParser::new();
     let limits = &connection.node.limits.head;
-    deadline.set(now() + connection.node.timeouts.header);
+    let mut is_timed = false;
     poll_fn(|cx| {
         loop {
             let input = stream.input();
@@ -109,6 +109,10 @@ async fn read_head(
                 Poll::Ready(Ok(_)) => {}
                 Poll::Pending => break,
             }
+        }
+        if !is_timed {
+            is_timed = true;
+            deadline.set(now() + connection.node.timeouts.header);
         }
         if deadline.poll_expired(cx).is_ready() {
             return Poll::Ready(Err(Refusal::new(Cause::HeaderTimeout, "the head did not arrive in time")));
@@ -147,7 +151,7 @@ async fn refuse_head(stream: &mut Stream, connection: &Connection, refusal: &Ref
 /// The visitor's end of one request over HTTP/1.
 struct Visitor<'a> {
     http1: Http1<&'a mut Stream>,
-    drain: &'a Drain,
+    worker: &'a Worker,
     version: Version,
     /// Whether another request may follow this one.
     keep: bool,
@@ -162,7 +166,7 @@ impl<'a> Visitor<'a> {
         http1.begin_incoming(BodyDecoder::of_request(head.body()));
         Self {
             http1,
-            drain: &connection.worker.drain,
+            worker: &connection.worker,
             version: head.version(),
             keep: head.keep_alive(),
             begun: false,
@@ -219,7 +223,7 @@ impl Client for Visitor<'_> {
         let length = self.frame(length);
         // An error given before all of the body came: the rest will not be read.
         let early = head.status() >= 300 && !self.http1.has_received_all();
-        self.keep &= !early && !self.drain.has_begun();
+        self.keep &= !early && !self.worker.is_draining();
         let persistence = match (self.keep, self.version) {
             (false, _) => Persistence::Close,
             (true, Version::Http10) => Persistence::KeepAlive,

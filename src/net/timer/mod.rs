@@ -1,18 +1,20 @@
-//! Coarse deadlines of a worker's connections: one wheel a thread, driven by one sleep of the runtime while
+//! Coarse deadlines of a worker's connections: one wheel a thread, driven by one alarm of the kernel while
 //! anything is armed. To set or move a deadline is a write: no syscall, no allocation. Made for runtimes that
 //! poll their tasks on one thread, as those of workers do.
 
+mod alarm;
 mod wheel;
 
+use self::alarm::Alarm;
 use self::wheel::Wheel;
 use crate::base;
 use std::cell::RefCell;
 use std::future::poll_fn;
+use std::io;
 use std::marker::PhantomData;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
-use tokio::time::Sleep;
 
 /// A place in the thread's wheel that a connection keeps for its life. It expires a tick (100 ms) late at most,
 /// never early.
@@ -47,8 +49,12 @@ impl Deadline {
         match call {
             Call::None => {}
             Call::Wake(waker) => waker.wake(),
-            // Any runtime that polls its tasks on this thread will do.
-            Call::Start => drop(tokio::spawn(drive())),
+            Call::Start => {
+                if let Err(error) = start() {
+                    // The next that is set tries again.
+                    tracing::error!(%error, "no timer for deadlines");
+                }
+            }
         }
     }
 
@@ -82,6 +88,33 @@ impl Drop for Deadline {
         // At the end of a thread its wheel may have gone first, and this place with it.
         let _waker = TIMER.try_with(|timer| timer.borrow_mut().wheel.remove(self.place));
     }
+}
+
+/// Starts what turns this thread's wheel, where nothing does yet. Deadlines do so themselves; who starts it first learns
+/// whether it can be.
+///
+/// # Errors
+/// When the process has no descriptor left.
+///
+/// # Panics
+/// Outside of a runtime with I/O enabled.
+pub fn start() -> io::Result<()> {
+    if with(|timer| !matches!(timer.driver, Driver::None)) {
+        return Ok(());
+    }
+    let alarm = Alarm::new()?;
+    with(|timer| timer.driver = Driver::Starting);
+    // Any runtime that polls its tasks on this thread will do.
+    drop(tokio::spawn(drive(alarm)));
+    Ok(())
+}
+
+/// Wakes everybody on this thread who waits for a deadline, expired or not: to look at what has changed for all.
+/// Cost: grows with them.
+pub fn wake_all() {
+    let mut wakers = Vec::new();
+    with(|timer| timer.wheel.take_wakers(&mut wakers));
+    wakers.into_iter().for_each(Waker::wake);
 }
 
 /// Runs `future` until `deadline`. One that is ready at once costs no place in the wheel.
@@ -138,10 +171,7 @@ impl Driver {
     fn call(&mut self, next: Option<Instant>) -> Call {
         let (Some(next), driver) = (next, self) else { return Call::None };
         match driver {
-            Driver::None => {
-                *driver = Driver::Starting;
-                Call::Start
-            }
+            Driver::None => Call::Start,
             Driver::Starting => Call::None,
             Driver::Waiting(until, _) if until.is_some_and(|until| until <= next) => Call::None,
             Driver::Waiting(..) => match std::mem::replace(driver, Driver::Starting) {
@@ -153,7 +183,7 @@ impl Driver {
 }
 
 /// Turns this thread's wheel for as long as the runtime lives.
-async fn drive() {
+async fn drive(mut alarm: Alarm) {
     struct Leaving;
     impl Drop for Leaving {
         fn drop(&mut self) {
@@ -162,12 +192,11 @@ async fn drive() {
     }
 
     let _leaving = Leaving;
-    let mut sleep = pin!(tokio::time::sleep_until(base::now().into()));
     let mut woken = Vec::new();
-    poll_fn(|cx| turn(cx, sleep.as_mut(), &mut woken)).await;
+    poll_fn(|cx| turn(cx, &mut alarm, &mut woken)).await;
 }
 
-fn turn(cx: &mut Context<'_>, mut sleep: Pin<&mut Sleep>, woken: &mut Vec<Waker>) -> Poll<()> {
+fn turn(cx: &mut Context<'_>, alarm: &mut Alarm, woken: &mut Vec<Waker>) -> Poll<()> {
     let now = base::now();
     let (all, next) = with(|timer| {
         let all = timer.wheel.advance(now, ENTRIES_PER_TURN, woken);
@@ -180,9 +209,14 @@ fn turn(cx: &mut Context<'_>, mut sleep: Pin<&mut Sleep>, woken: &mut Vec<Waker>
     if !all {
         cx.waker().wake_by_ref();
     } else if let Some(next) = next {
-        sleep.as_mut().reset(next.into());
-        if sleep.poll(cx).is_ready() {
-            cx.waker().wake_by_ref();
+        match alarm.poll_at(cx, next, now) {
+            Poll::Pending => {}
+            Poll::Ready(Ok(())) => cx.waker().wake_by_ref(),
+            // The kernel refuses no sound call on a timer that is open.
+            Poll::Ready(Err(error)) => {
+                tracing::error!(%error, "the timer for deadlines broke");
+                return Poll::Ready(());
+            }
         }
     }
     Poll::Pending

@@ -85,6 +85,11 @@ impl Wheel {
         }
     }
 
+    /// Everybody who was to be told, for who will wake them.
+    pub(super) fn take_wakers(&mut self, wakers: &mut Vec<Waker>) {
+        wakers.extend(self.entries.iter_mut().filter_map(|(_, entry)| entry.waker.take()));
+    }
+
     /// Looks at everything that is to be looked at until `now`, `most` entries at most; the wakers of what has
     /// expired go to `woken`. Whether that was all.
     pub(super) fn advance(&mut self, now: Instant, mut most: usize, woken: &mut Vec<Waker>) -> bool {

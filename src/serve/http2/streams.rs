@@ -12,10 +12,9 @@ use bytes::Bytes;
 use h2::server::SendResponse;
 use h2::{Reason, RecvStream};
 use std::future::poll_fn;
-use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 /// A connection's streams, and what the connection waits for.
@@ -74,15 +73,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Streams<S> {
 
     /// Serves until the connection ends; `Abort` where its last bytes find no reader.
     pub async fn serve(mut self) -> Ending {
-        let mut drained = pin!(self.connection.worker.drain.clone().into_begun());
-        poll_fn(|cx| self.poll(cx, drained.as_mut())).await
+        poll_fn(|cx| self.poll(cx)).await
     }
 
-    fn poll(
-        &mut self,
-        cx: &mut Context<'_>,
-        mut drained: Pin<&mut impl Future<Output = Instant>>,
-    ) -> Poll<Ending> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Ending> {
         // Turns are bounded by the frames that one wake finds: the reactor's budget for a task.
         loop {
             match self.h2.poll_accept(cx) {
@@ -97,7 +91,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Streams<S> {
                 Poll::Ready(None) => return Poll::Ready(Ending::Close),
                 Poll::Pending => {}
             }
-            if self.phase == Phase::Open && drained.as_mut().poll(cx).is_ready() {
+            if self.phase == Phase::Open && self.connection.worker.is_draining() {
                 self.leave();
                 continue;
             }
