@@ -64,6 +64,7 @@ class Idle:
     tls: str
     at_most: int
     aim: int
+    host: str = "h0.bench.test"
 
     @property
     def name(self):

@@ -7,9 +7,6 @@ import sys
 
 import programs
 
-# A round of one program, and of which figures it consists.
-FIGURES = ("cpu", "rate", "p50", "p99", "max", "resident")
-
 
 class Load:
     """The load at one program. It says when its connections are open, and waits then; see load/run.rs."""
@@ -36,14 +33,14 @@ class Load:
 
 def arguments(program, case, connections):
     """What the load is told for a case, or for connections that idle."""
-    return [f"127.0.0.1:{program.port(case)}", "--tls", case.tls, "--connections", connections]
+    return [f"127.0.0.1:{program.port(case)}", "--tls", case.tls, "--connections", connections, "--host", case.host]
 
 
 def once(program, case, seconds):
     """One round of one program."""
     settings, rate = program.settings, case.rate * program.pace
     load = Load(settings, "run", [
-        *arguments(program, case, case.connections), "--host", case.host, "--hosts", settings.hosts, "--path", case.path,
+        *arguments(program, case, case.connections), "--hosts", settings.hosts, "--path", case.path,
         "--mode", case.mode, "--streams", case.streams, "--burst", settings.burst or case.burst,
         "--upload", case.upload, "--answer", case.answer, "--rate", rate,
         "--seconds", seconds])
@@ -63,13 +60,15 @@ def once(program, case, seconds):
 
 
 def rounds(kinds, case, count, seconds):
-    """All rounds of a case, by program: interleaved, so that what else the machine does meanwhile falls on all."""
-    measured = {program.name: [] for program in kinds if program.can(case)}
+    """All rounds of a case, by program: interleaved, so that what else the machine does meanwhile falls on all, and each
+    time another begins."""
     kinds = [program for program in kinds if program.can(case)]
+    measured = {program.name: [] for program in kinds}
     for program in kinds:
         once(program, case, min(1, seconds))
-    for _ in range(count):
-        for program in kinds:
+    for number in range(count):
+        first = number % len(kinds)
+        for program in kinds[first:] + kinds[:first]:
             measured[program.name].append(once(program, case, seconds))
     return measured
 
@@ -81,8 +80,7 @@ def idle_bytes(program, case, count):
     program.launch()
 
     def held(connections):
-        more = ["--host", "h0.bench.test"]
-        load = Load(program.settings, "idle", [*arguments(program, case, connections), *more])
+        load = Load(program.settings, "idle", arguments(program, case, connections))
         load.read(program)
         return load
 

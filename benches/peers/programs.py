@@ -69,11 +69,16 @@ def start(arguments, cpu, log, **options):
 
 
 def end(process):
+    """Ends a process and its children, and waits until their ports are free."""
+    pids = children(process.pid)
     try:
         os.killpg(process.pid, signal.SIGKILL)
     except ProcessLookupError:
         pass
     process.wait()
+    deadline = time.monotonic() + 20
+    while any(os.path.exists(f"/proc/{pid}") for pid in pids) and time.monotonic() < deadline:
+        time.sleep(0.01)
 
 
 def children(pid):
@@ -155,7 +160,8 @@ class Program:
     name = ""
     packages = {}  # Commands it needs, and Debian's packages of them.
     pace = 1.0  # The part of a case's rate that it is asked at.
-    process_is_proxy = True
+    asked = None  # The command that tells its version.
+    idles = True  # Whether connections that wait are its own matter.
 
     def __init__(self, settings, upstreams):
         self.settings, self.upstreams = settings, upstreams
@@ -172,6 +178,15 @@ class Program:
     def stop(self):
         end(self.process)
         shutil.rmtree(self.directory, ignore_errors=True)
+
+    @classmethod
+    def version(cls):
+        """What it says of itself."""
+        if not cls.asked:
+            return ""
+        said = subprocess.run([str(word) for word in cls.asked()], capture_output=True, text=True)
+        number = re.search(r"\d+\.\d+\.\d+\S*", said.stdout + said.stderr)
+        return number.group() if number else ""
 
     def environment(self):
         return {}
@@ -194,6 +209,10 @@ class Program:
 class Parvis(Program):
     name = "Parvis"
     binary = ROOT / "target/release/parvis"
+
+    @classmethod
+    def asked(cls):
+        return cls.binary, "--version"
 
     def command(self):
         d, settings = self.directory, self.settings
@@ -226,6 +245,10 @@ class Before(Parvis):
 class Nginx(Program):
     name = "nginx"
     packages = {"nginx": "nginx"}
+
+    @classmethod
+    def asked(cls):
+        return "nginx", "-v"
 
     def command(self):
         d, settings = self.directory, self.settings
@@ -263,6 +286,10 @@ class Haproxy(Program):
     name = "HAProxy"
     binary = "haproxy"
     packages = {"haproxy": "haproxy"}
+
+    @classmethod
+    def asked(cls):
+        return cls.binary, "-v"
 
     def command(self):
         d, settings = self.directory, self.settings
@@ -307,6 +334,10 @@ class Caddy(Program):
     binary = None
     pace = 0.3  # It would not keep up with the rate of the others.
 
+    @classmethod
+    def asked(cls):
+        return cls.binary, "version"
+
     def environment(self):
         home = str(self.directory)
         return {"GOMAXPROCS": "1", "HOME": home, "XDG_DATA_HOME": home, "XDG_CONFIG_HOME": home}
@@ -347,6 +378,7 @@ class Copy(Program):
     """The floor: bytes both ways, without a look at them."""
 
     name = "copy-only"
+    idles = False
 
     def command(self):
         # What stands for a TLS port is the clear way to the other upstream.
@@ -364,7 +396,7 @@ class Directly(Program):
     """No proxy: what the upstream itself costs."""
 
     name = "directly"
-    process_is_proxy = False
+    idles = False
 
     def launch(self):
         pass

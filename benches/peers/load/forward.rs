@@ -5,13 +5,18 @@ use crate::Outcome;
 use std::net::SocketAddr;
 use tokio::io::copy_bidirectional_with_sizes;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
 
 /// Forwards until the process is ended, from the first address to the second, from the third to the fourth, …
 pub async fn serve(addresses: &[SocketAddr]) -> Outcome<()> {
+    let mut ways = JoinSet::new();
     for pair in addresses.chunks_exact(2) {
-        tokio::task::spawn_local(accept(TcpListener::bind(pair[0]).await?, pair[1]));
+        ways.spawn_local(accept(TcpListener::bind(pair[0]).await?, pair[1]));
     }
-    std::future::pending().await
+    while let Some(way) = ways.join_next().await {
+        way??;
+    }
+    Ok(())
 }
 
 async fn accept(listener: TcpListener, upstream: SocketAddr) -> std::io::Result<()> {

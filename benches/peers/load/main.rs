@@ -15,6 +15,7 @@ use clap::{Parser, Subcommand};
 use std::net::SocketAddr;
 use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 /// What ends a run: the load has no use for a part of the truth.
 type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
@@ -43,7 +44,17 @@ enum What {
     Drain { socket: PathBuf },
 }
 
-fn main() -> Outcome<()> {
+fn main() -> ExitCode {
+    match work() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn work() -> Outcome<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let local = tokio::task::LocalSet::new();
     match Arguments::parse().what {
