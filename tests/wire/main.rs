@@ -3,6 +3,7 @@
 //! One module a subject; the tables of refusals follow the order of the case classes a front end is judged by.
 
 mod support;
+mod vectors;
 
 mod h1_refusals;
 mod h1_forwarding;
