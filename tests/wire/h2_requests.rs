@@ -31,6 +31,10 @@ const MALFORMED: &[(&str, &[Field])] = &[
     (":path without slash", &[METHOD, SCHEME, AUTHORITY, (b":path", b"x")]),
     (":path of an asterisk with GET", &[METHOD, SCHEME, AUTHORITY, (b":path", b"*")]),
     (":path absolute", &[METHOD, SCHEME, AUTHORITY, (b":path", b"https://b.test/")]),
+    // What RFC 3986 has no place for, the h2 crate has none either; HTTP/1.1 passes it on.
+    (":path with a quote", &[METHOD, SCHEME, AUTHORITY, (b":path", b"/?a=\"b\"")]),
+    (":path with an angle", &[METHOD, SCHEME, AUTHORITY, (b":path", b"/<a>")]),
+    (":path with a backtick", &[METHOD, SCHEME, AUTHORITY, (b":path", b"/`a`")]),
     (":path with a blank", &[METHOD, SCHEME, AUTHORITY, (b":path", b"/a b")]),
     (
         ":path with a request behind it",

@@ -390,7 +390,7 @@ fn a_visitor_that_stops_reading() {
         .document("alice", &account("\"a.test\"", &recorder.address()))
         .start();
     let mut raw = edge.connect();
-    raw.receive_little();
+    raw.receive_at_most(4096);
     raw.send("GET / HTTP/1.1\r\nHost: a.test\r\n\r\n");
     let mut upstream = recorder.accept();
     upstream.request();

@@ -8,6 +8,8 @@ mod vectors;
 mod h1_refusals;
 mod h1_forwarding;
 mod h1_bodies;
+mod same_requests;
+mod same_answers;
 mod tunnels;
 mod hostile_upstream;
 mod h2_state;

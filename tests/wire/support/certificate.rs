@@ -1,9 +1,9 @@
-//! Certificates made for one test, and clients that trust them, or anyone.
+//! Certificates made for one test, servers that show them, and clients that trust them, or anyone.
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::{ClientConfig, DigitallySignedStruct, Error, ServerConfig, SignatureScheme};
 use std::sync::Arc;
 
 /// A self-signed certificate for `names`, chain and key as one PEM text.
@@ -13,7 +13,19 @@ pub fn pem(names: &[&str]) -> String {
     format!("{}{}", made.cert.pem(), made.signing_key.serialize_pem())
 }
 
-/// The same, but valid only in the past.
+/// A server that shows such a certificate.
+pub fn server(name: &str) -> Arc<ServerConfig> {
+    let made = rcgen::generate_simple_self_signed([name.to_owned()]).expect("names of a certificate");
+    let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).expect("a key");
+    let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_protocol_versions(rustls::ALL_VERSIONS)
+        .expect("versions the provider has")
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.der().clone()], key);
+    Arc::new(config.expect("a certificate and its key"))
+}
+
+/// A self-signed certificate that was valid only in the past.
 pub fn expired_pem(names: &[&str]) -> String {
     let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
     let key = rcgen::KeyPair::generate().expect("a key");

@@ -25,6 +25,17 @@ pub struct Edge {
     ended: bool,
 }
 
+/// How many descriptors a process has open.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Descriptors {
+    /// TCP, unix and others.
+    pub sockets: usize,
+    /// Ends of pipes.
+    pub pipes: usize,
+    /// Files, epoll, inotify and the like.
+    pub others: usize,
+}
+
 /// The files of an edge that does not run yet.
 pub struct Files {
     directory: TempDir,
@@ -130,6 +141,22 @@ impl Edge {
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("VmRSS");
         let kilobytes = line.trim().trim_end_matches(" kB").parse::<usize>().expect("a number");
         kilobytes << 10
+    }
+
+    /// Its open descriptors, by kind.
+    pub fn descriptors(&self) -> Descriptors {
+        let mut found = Descriptors::default();
+        for entry in fs::read_dir(format!("/proc/{}/fd", self.child.id())).expect("the edge runs") {
+            // One may be closed meanwhile.
+            let Ok(target) = fs::read_link(entry.expect("a directory").path()) else { continue };
+            let target = target.to_string_lossy();
+            match target.split(':').next() {
+                Some("socket") => found.sockets += 1,
+                Some("pipe") => found.pipes += 1,
+                _ => found.others += 1,
+            }
+        }
+        found
     }
 
     /// Drains it and starts it again on the same files.

@@ -181,7 +181,11 @@ impl H2 {
 
     /// Reads `stream` to its end, interim answers left out.
     pub fn outcome(&mut self, stream: u32) -> Outcome {
-        let mut message = Message::default();
+        self.rest(stream, Message::default())
+    }
+
+    /// Reads what follows a head on `stream`, to its end.
+    pub fn rest(&mut self, stream: u32, mut message: Message) -> Outcome {
         loop {
             let Ok(frame) = self.frame_of(stream) else { return Outcome::Gone(None) };
             let ends = match frame.kind {

@@ -13,9 +13,11 @@ pub mod hpack;
 pub mod message;
 pub mod origin;
 pub mod program;
+pub mod queue;
 pub mod raw;
 pub mod recorder;
 pub mod wait;
+pub mod way;
 
 pub use edge::{Edge, account};
 pub use message::Message;

@@ -46,24 +46,39 @@ impl Origin {
         address: &str,
         serve: impl Fn(&mut Raw, &Message) -> bool + Send + Sync + 'static,
     ) -> Self {
+        Self::accepting(address, Some, serve)
+    }
+
+    /// The same over TLS, by a certificate that nobody knows.
+    pub fn over_tls(serve: impl Fn(&mut Raw, &Message) -> bool + Send + Sync + 'static) -> Self {
+        let config = super::certificate::server("upstream.test");
+        Self::accepting("127.0.0.1:0", move |raw| raw.accept_tls(config.clone()).ok(), serve)
+    }
+
+    fn accepting(
+        address: &str,
+        open: impl Fn(Raw) -> Option<Raw> + Send + Sync + 'static,
+        serve: impl Fn(&mut Raw, &Message) -> bool + Send + Sync + 'static,
+    ) -> Self {
         let listener = TcpListener::bind(address).expect("a free port");
         let address = listener.local_addr().expect("a socket");
         let shared = Arc::new(Shared::default());
-        let (serve, for_thread) = (Arc::new(serve), shared.clone());
+        let (work, for_thread) = (Arc::new((open, serve)), shared.clone());
         std::thread::spawn(move || {
             while let Ok((stream, _)) = listener.accept() {
-                let (serve, shared) = (serve.clone(), for_thread.clone());
+                let (work, shared) = (work.clone(), for_thread.clone());
                 let open = shared.open.fetch_add(1, Ordering::SeqCst) + 1;
                 shared.most_open.fetch_max(open, Ordering::SeqCst);
                 std::thread::spawn(move || {
-                    let mut raw = Raw::from_patient_tcp(stream);
-                    while let Ok(request) = raw.try_request() {
-                        shared.requests.lock().expect("no panic here").push(request.clone());
-                        if !serve(&mut raw, &request) {
-                            break;
+                    let (open, serve) = &*work;
+                    if let Some(mut raw) = open(Raw::from_patient_tcp(stream)) {
+                        while let Ok(request) = raw.try_request() {
+                            shared.requests.lock().expect("no panic here").push(request.clone());
+                            if !serve(&mut raw, &request) {
+                                break;
+                            }
                         }
                     }
-                    drop(raw);
                     shared.open.fetch_sub(1, Ordering::SeqCst);
                 });
             }
@@ -74,6 +89,11 @@ impl Origin {
     /// As `address` of an `[[upstream]]`.
     pub fn address(&self) -> String {
         self.address.to_string()
+    }
+
+    /// The requests since they were last taken, in the order they were read.
+    pub fn take_requests(&self) -> Vec<Message> {
+        std::mem::take(&mut self.shared.requests.lock().expect("no panic here"))
     }
 
     /// The requests so far, in the order they were read.

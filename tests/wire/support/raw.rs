@@ -1,18 +1,23 @@
 //! A raw connection, of a visitor or of an upstream: exact bytes out, exact bytes in. Every wait is bounded.
 
 use super::message::{self, Cut, Message};
-use super::wait::PATIENCE;
+use super::queue;
+use super::wait::{self, PATIENCE};
 use rustls::pki_types::ServerName;
-use rustls::{ClientConnection, StreamOwned};
+use rustls::{ClientConnection, ServerConfig, ServerConnection, StreamOwned};
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::time::Duration;
 
 /// A connection with its unread bytes.
 pub struct Raw {
     transport: Transport,
     unread: Vec<u8>,
     received: Vec<u8>,
+    /// Whether it reads little at a time.
+    slow: bool,
 }
 
 /// How a connection ended.
@@ -30,6 +35,7 @@ enum Transport {
     Tcp(TcpStream),
     Unix(UnixStream),
     Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
+    TlsServer(Box<StreamOwned<ServerConnection, TcpStream>>),
 }
 
 impl Raw {
@@ -68,6 +74,17 @@ impl Raw {
         Ok(Self::new(Transport::Tls(Box::new(stream))))
     }
 
+    /// Answers the peer's TLS handshake.
+    pub fn accept_tls(self, config: Arc<ServerConfig>) -> io::Result<Self> {
+        let connection = ServerConnection::new(config).expect("a server config");
+        let Transport::Tcp(tcp) = self.transport else { panic!("only over TCP") };
+        let mut stream = StreamOwned::new(connection, tcp);
+        while stream.conn.is_handshaking() {
+            stream.conn.complete_io(&mut stream.sock)?;
+        }
+        Ok(Self::new(Transport::TlsServer(Box::new(stream))))
+    }
+
     /// A connection that was accepted, or made elsewhere.
     pub fn from_tcp(stream: TcpStream) -> Self {
         stream.set_nodelay(true).expect("a TCP socket");
@@ -91,7 +108,7 @@ impl Raw {
     }
 
     fn new(transport: Transport) -> Self {
-        Self { transport, unread: Vec::new(), received: Vec::new() }
+        Self { transport, unread: Vec::new(), received: Vec::new(), slow: false }
     }
 
     /// Sends all of `bytes`.
@@ -119,9 +136,30 @@ impl Raw {
         self
     }
 
+    /// Sends `bytes` cut at these places: each piece once the peer has read the one before it, or has answered. Stops where
+    /// the peer closed.
+    pub fn send_cut(&mut self, bytes: &[u8], cuts: &[usize]) -> &mut Self {
+        let mut sent = 0;
+        for cut in cuts.iter().copied().filter(|cut| *cut < bytes.len()).chain([bytes.len()]) {
+            if cut <= sent {
+                continue;
+            }
+            if sent > 0 {
+                wait::until("the peer to read a piece", || {
+                    self.tcp().is_none_or(queue::is_seen).then_some(())
+                });
+            }
+            if self.try_send(&bytes[sent..cut]).is_err() {
+                break;
+            }
+            sent = cut;
+        }
+        self
+    }
+
     /// Sends for as long as the peer takes it without a pause; how many bytes those were. What a writer sees of
     /// back-pressure.
-    pub fn send_until_full(&mut self, limit_bytes: usize, pause: std::time::Duration) -> usize {
+    pub fn send_until_full(&mut self, limit_bytes: usize, pause: Duration) -> usize {
         let Transport::Tcp(tcp) = &mut self.transport else { panic!("only over TCP") };
         tcp.set_write_timeout(Some(pause)).expect("a TCP socket");
         let (block, mut sent) = (vec![b'x'; 64 * 1024], 0);
@@ -138,33 +176,36 @@ impl Raw {
 
     /// Ends our direction: close_notify on TLS, FIN.
     pub fn finish(&mut self) -> &mut Self {
-        if let Transport::Tls(stream) = &mut self.transport {
-            stream.conn.send_close_notify();
-            // The peer may be gone already; what then counts is what it sent before.
-            let _ = stream.flush();
+        match &mut self.transport {
+            Transport::Tls(stream) => stream.conn.send_close_notify(),
+            Transport::TlsServer(stream) => stream.conn.send_close_notify(),
+            Transport::Tcp(_) | Transport::Unix(_) => {}
         }
+        // The peer may be gone already; what then counts is what it sent before.
+        let _ = self.stream().flush();
         let _ = match &self.transport {
-            Transport::Tcp(stream) => stream.shutdown(Shutdown::Write),
             Transport::Unix(stream) => stream.shutdown(Shutdown::Write),
-            Transport::Tls(stream) => stream.sock.shutdown(Shutdown::Write),
+            _ => self.tcp().map_or(Ok(()), |stream| stream.shutdown(Shutdown::Write)),
         };
         self
     }
 
     /// Closes with a reset.
     pub fn reset(self) {
-        let tcp = match &self.transport {
-            Transport::Tcp(stream) => stream,
-            Transport::Tls(stream) => &stream.sock,
-            Transport::Unix(_) => return,
-        };
-        socket2::SockRef::from(tcp).set_linger(Some(std::time::Duration::ZERO)).expect("a TCP socket");
+        let Some(tcp) = self.tcp() else { return };
+        socket2::SockRef::from(tcp).set_linger(Some(Duration::ZERO)).expect("a TCP socket");
     }
 
-    /// Shrinks what the kernel takes in for us, so that a reader who stops is felt soon.
-    pub fn receive_little(&self) {
-        let Transport::Tcp(tcp) = &self.transport else { panic!("only over TCP") };
-        socket2::SockRef::from(tcp).set_recv_buffer_size(4096).expect("a TCP socket");
+    /// Bounds what the kernel takes in for us, so that a reader who stops is felt soon.
+    pub fn receive_at_most(&self, bytes: usize) {
+        let tcp = self.tcp().expect("only over TCP");
+        socket2::SockRef::from(tcp).set_recv_buffer_size(bytes).expect("a TCP socket");
+    }
+
+    /// From here on reads with a pause each time: a reader on a thin line.
+    pub fn read_slowly(&mut self) -> &mut Self {
+        self.slow = true;
+        self
     }
 
     /// The next whole response.
@@ -257,7 +298,7 @@ impl Raw {
     }
 
     /// Whether nothing comes for `pause`. For what must not arrive where no later event proves it.
-    pub fn is_quiet_for(&mut self, pause: std::time::Duration) -> bool {
+    pub fn is_quiet_for(&mut self, pause: Duration) -> bool {
         self.read_timeout(Some(pause));
         let quiet = self.unread.is_empty() && matches!(self.receive(), Err(error) if is_timeout(&error));
         self.read_timeout(Some(PATIENCE));
@@ -266,7 +307,7 @@ impl Raw {
 
     /// Whether anything has come that was not looked at yet. Does not wait.
     pub fn has_input(&mut self) -> bool {
-        !self.unread.is_empty() || !self.is_quiet_for(std::time::Duration::from_millis(1))
+        !self.unread.is_empty() || !self.is_quiet_for(Duration::from_millis(1))
     }
 
     /// What was received and not yet looked at.
@@ -306,17 +347,19 @@ impl Raw {
 
     fn receive(&mut self) -> io::Result<usize> {
         let mut block = [0; 16 * 1024];
+        if self.slow {
+            wait::pause(Duration::from_micros(200));
+        }
         let count = self.stream().read(&mut block)?;
         self.unread.extend(&block[..count]);
         self.received.extend(&block[..count]);
         Ok(count)
     }
 
-    fn read_timeout(&self, timeout: Option<std::time::Duration>) {
+    fn read_timeout(&self, timeout: Option<Duration>) {
         match &self.transport {
-            Transport::Tcp(stream) => stream.set_read_timeout(timeout),
             Transport::Unix(stream) => stream.set_read_timeout(timeout),
-            Transport::Tls(stream) => stream.sock.set_read_timeout(timeout),
+            _ => self.tcp().map_or(Ok(()), |stream| stream.set_read_timeout(timeout)),
         }
         .expect("a socket");
     }
@@ -326,6 +369,16 @@ impl Raw {
             Transport::Tcp(stream) => stream,
             Transport::Unix(stream) => stream,
             Transport::Tls(stream) => stream.as_mut(),
+            Transport::TlsServer(stream) => stream.as_mut(),
+        }
+    }
+
+    fn tcp(&self) -> Option<&TcpStream> {
+        match &self.transport {
+            Transport::Tcp(stream) => Some(stream),
+            Transport::Tls(stream) => Some(&stream.sock),
+            Transport::TlsServer(stream) => Some(&stream.sock),
+            Transport::Unix(_) => None,
         }
     }
 }
