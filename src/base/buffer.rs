@@ -1,6 +1,7 @@
 //! A byte buffer that belongs to its worker: taken from a per-thread pool, given back when dropped. It owns
 //! memory and two positions; it does no I/O and knows nothing of what the bytes mean.
 
+use super::Pooled;
 use std::cell::RefCell;
 use std::fmt;
 
@@ -174,10 +175,12 @@ impl fmt::Debug for Buffer {
 
 fn take(least: usize) -> Vec<u8> {
     let size = if least <= BUFFER_BYTES { BUFFER_BYTES } else { least };
+    Pooled::Block.took();
     pooled(size, Vec::pop).flatten().unwrap_or_else(|| vec![0; size])
 }
 
 fn give_back(block: Vec<u8>) {
+    Pooled::Block.gave_back();
     pooled(block.len(), |blocks| {
         if blocks.len() < POOL_BYTES / block.len() {
             blocks.push(block);

@@ -1,5 +1,5 @@
 //! What everything rests on: names, addresses, hosts, quantities, causes, buffers, the clock. Pure but for the
-//! clock and the per-thread buffer pool; knows no socket, no file and no HTTP message.
+//! clock, the per-thread buffer pool and its counts; knows no socket, no file and no HTTP message.
 
 mod addr;
 mod buffer;
@@ -8,6 +8,7 @@ mod clock;
 mod drain;
 mod host;
 mod id;
+mod loans;
 mod quantity;
 pub mod queue;
 pub(crate) mod sync;
@@ -19,4 +20,5 @@ pub use clock::{Clock, now, wall};
 pub use drain::{Drain, DrainSwitch};
 pub use host::{Authority, Host, HostError, HostPattern, PathPrefix, SiteAddress};
 pub use id::{AccountName, NameError, RequestId, SiteName, UpstreamName};
+pub use loans::Pooled;
 pub use quantity::{ByteSize, QuantityError, Rate, parse_byte_size, parse_duration, parse_rate};

@@ -2,6 +2,7 @@
 //! they pass; knows nothing of what they mean.
 
 use super::socket::{Moved, Socket};
+use crate::base::Pooled;
 use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, SpliceFlags, fcntl_getpipe_size, fcntl_setpipe_size, pipe_with, splice};
 use std::cell::RefCell;
@@ -136,11 +137,13 @@ impl Pool {
         }
         let pipe = self.idle.pop().or_else(|| Pipe::open().map(Rc::new))?;
         self.lent += 1;
+        Pooled::Pipe.took();
         Some(pipe)
     }
 
     fn give_back(&mut self, pipe: Option<Rc<Pipe>>) {
         self.lent -= 1;
+        Pooled::Pipe.gave_back();
         if self.idle.len() < IDLE_MOST {
             self.idle.extend(pipe);
         }

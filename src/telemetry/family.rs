@@ -130,6 +130,10 @@ families! {
             "Lines of access logs: written, dropped (the writer was too far behind), lost (the file could not be written).";
         NODE_LOG_DROPPED = "parvis_node_log_dropped_lines_total" Counter []
             "Lines of the node's own log dropped because its writer was too far behind.";
+        BUFFERS_IN_USE = "parvis_buffers_in_use" Gauge []
+            "Buffers with a block of memory, of 16 KiB as a rule; a connection that idles has none.";
+        PIPES_IN_USE = "parvis_pipes_in_use" Gauge []
+            "Pipes through which bodies are moved inside the kernel now.";
         WORKERS = "parvis_workers" Gauge []
             "Threads that serve connections.";
         BUILD_INFO = "parvis_build_info" Gauge ["version"]

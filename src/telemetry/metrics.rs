@@ -7,6 +7,7 @@ use super::family::{
     DOCUMENT_GENERATION, DOCUMENT_PROBLEMS, Family, HOSTS, NODE_LOG_DROPPED, READY, RELOADS, WORKERS,
 };
 use super::node_log;
+use super::pools::PoolCollector;
 use super::process::ProcessCollector;
 use super::shard::Shard;
 use super::sum::ShardCollector;
@@ -111,6 +112,7 @@ impl Metrics {
             Box::new(self.ready.clone()),
             Box::new(self.workers.clone()),
             Box::new(build),
+            Box::new(PoolCollector::new()?),
             Box::new(ProcessCollector::new()?),
         ];
         for gauge in &self.documents {

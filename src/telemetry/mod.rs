@@ -8,6 +8,7 @@ mod counters;
 mod family;
 mod metrics;
 mod node_log;
+mod pools;
 mod process;
 mod repeat;
 mod shard;
