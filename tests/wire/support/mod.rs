@@ -11,6 +11,7 @@ pub mod h2;
 pub mod h2_origin;
 pub mod hpack;
 pub mod message;
+pub mod mortal;
 pub mod origin;
 pub mod program;
 pub mod queue;

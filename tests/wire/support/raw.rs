@@ -325,6 +325,11 @@ impl Raw {
         &self.received
     }
 
+    /// Forgets the bytes that [`received`](Self::received) would give: for long connections.
+    pub fn forget(&mut self) {
+        self.received.clear();
+    }
+
     /// The TLS side of the connection.
     pub fn tls_state(&self) -> &ClientConnection {
         match &self.transport {
