@@ -268,8 +268,10 @@ class Nginx(Program):
         servers += server("up.bench.test", "/", "own", "''")
         servers += server("echo.bench.test", "/echo", "own", "upgrade", " proxy_set_header Upgrade $http_upgrade;")
         kept = "keepalive 256; keepalive_requests 100000000;"
-        # Bodies stream, as they do in the others: no temporary files, and an upload is not awaited first.
-        stream = "proxy_request_buffering off; proxy_max_temp_file_size 0; client_max_body_size 0;"
+        # Bodies stream, as they do in the others: no temporary files, and an upload is not awaited first. Buffers are as
+        # large as HAProxy's: with those of 4 KB that are the default, 100 KB cost twice as much.
+        stream = ("proxy_request_buffering off; proxy_max_temp_file_size 0; client_max_body_size 0;"
+                  " proxy_buffer_size 16k; proxy_buffers 8 16k;")
         (d / "nginx.conf").write_text(
             f"daemon off; worker_processes 1; pid {d}/pid; error_log {d}/error.log;\n"
             "events { worker_connections 19000; }\n"
@@ -299,6 +301,7 @@ class Haproxy(Program):
         # Its log goes to a datagram socket, as to a syslog daemon: a file is not among its outputs.
         log = f"log {d}/log.sock local0 info" if settings.logs else ""
         option = "log global\n option httplog" if settings.logs else ""
+        # Its pipes are as large as Parvis': with those of the default, 64 KB, 10 MB cost it a tenth more.
         splice = " option splice-request\n option splice-response\n"
         backends = "".join(
             f"backend {name}\n http-reuse always\n{splice if host in SPLICED else ''}"
@@ -306,7 +309,7 @@ class Haproxy(Program):
             for name, host in (("files", ""), ("big", "big.bench.test"), ("up", "up.bench.test"), ("echo", "echo.bench.test"))
         )
         (d / "haproxy.cfg").write_text(
-            f"global\n nbthread 1\n maxconn 10100\n maxpipes 64\n no strict-limits\n {log}\n"
+            f"global\n nbthread 1\n maxconn 10100\n maxpipes 64\n tune.pipesize 262144\n no strict-limits\n {log}\n"
             f"defaults\n mode http\n {option}\n timeout client 60s\n timeout server 60s\n timeout connect 5s\n"
             f"frontend f\n bind 127.0.0.1:{self.clear}\n"
             f" bind 127.0.0.1:{self.tls} ssl crt {d.parent}/pair.pem alpn h2,http/1.1 ssl-min-ver TLSv1.3\n"
