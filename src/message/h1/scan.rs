@@ -1,7 +1,7 @@
 //! Where a head or a trailer section ends, found as its bytes arrive: each is looked at once, however small the
 //! pieces. Knows lines; knows nothing of what stands in them.
 
-use memchr::memchr;
+use memchr::memchr_iter;
 
 /// How far the search has come. Positions count from the first byte of the section.
 #[derive(Clone, Copy, Debug, Default)]
@@ -41,8 +41,9 @@ impl Scanner {
         max_lines: usize,
     ) -> Result<Option<Section>, ScanError> {
         let window = &bytes[..bytes.len().min(max_bytes)];
-        while let Some(distance) = memchr(b'\n', &window[self.scanned..]) {
-            let line_end = self.scanned + distance;
+        let unseen = self.scanned;
+        for distance in memchr_iter(b'\n', &window[unseen..]) {
+            let line_end = unseen + distance;
             self.scanned = line_end + 1;
             let line = &window[self.line_start..line_end];
             self.line_start = self.scanned;
