@@ -254,6 +254,10 @@ impl Stream {
     /// reads and forgets until the peer's end, `limit_bytes` or the deadline. Without this the unread bytes
     /// would make the kernel send a reset that destroys the answer on its way (RFC 9112 §9.6).
     pub async fn linger(mut self, limit_bytes: usize, deadline: Instant) {
+        if self.ended && self.tls.is_none() && self.input.is_empty() {
+            // Nothing more can come, so nothing can be destroyed: closing is all there is to say.
+            return;
+        }
         // Whatever goes wrong or runs out here, the connection is closed: there is nobody left to tell.
         let _ = within(deadline, async {
             poll_fn(|cx| self.poll_close_write(cx)).await?;

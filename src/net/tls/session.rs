@@ -17,6 +17,8 @@ pub(in crate::net) struct Session {
     side: Side,
     received: Buffer,
     sealed: Buffer,
+    /// Whether rustls had nothing more to say when it was asked last: only what is received can change that.
+    settled: bool,
     peer_closed: bool,
     closed: bool,
     failed: Option<Error>,
@@ -33,7 +35,8 @@ pub(super) enum Side {
 impl Session {
     /// A session whose peer has sent `received` already.
     pub(super) fn new(side: Side, received: Buffer) -> Self {
-        Self { side, received, sealed: Buffer::new(), peer_closed: false, closed: false, failed: None }
+        let (sealed, settled) = (Buffer::new(), false);
+        Self { side, received, sealed, settled, peer_closed: false, closed: false, failed: None }
     }
 
     /// Records received and not yet opened: at most the beginning of one, after [`open`](Self::open).
@@ -137,11 +140,15 @@ impl Session {
             return Err(error.clone());
         }
         // Ends by itself: a turn consumes what was received, or seals an answer to it, or is the last.
-        loop {
+        while !self.has_opened_all(purpose) {
             match self.turn(purpose) {
-                Ok(Next::Again) => {}
-                Ok(Next::Done) => return Ok(()),
-                Ok(Next::PeerClosed) => self.peer_closed = true,
+                Ok(Next::Opened) => {}
+                Ok(Next::Again) => self.settled = false,
+                Ok(Next::PeerClosed) => (self.settled, self.peer_closed) = (false, true),
+                Ok(Next::Done) => {
+                    self.settled = true;
+                    return Ok(());
+                }
                 Err(error) => {
                     self.seal_alert();
                     self.failed = Some(error.clone());
@@ -149,6 +156,16 @@ impl Session {
                 }
             }
         }
+        Ok(())
+    }
+
+    /// Whether there is nothing to open, and nothing to be said because of what was: to ask rustls would cost nearly as
+    /// much as to open a record.
+    fn has_opened_all(&self, purpose: &Purpose<'_>) -> bool {
+        matches!(purpose, Purpose::Open(_))
+            && self.received.is_empty()
+            && self.settled
+            && !self.agreed().wants_write()
     }
 
     /// After an error rustls still hands out the alert that tells the peer. It is not to be asked for anything
@@ -156,7 +173,7 @@ impl Session {
     fn seal_alert(&mut self) {
         let mut forgotten = Buffer::new();
         while self.agreed().wants_write() {
-            if !matches!(self.turn(&mut Purpose::Open(&mut forgotten)), Ok(Next::Again)) {
+            if !matches!(self.turn(&mut Purpose::Open(&mut forgotten)), Ok(Next::Again | Next::Opened)) {
                 break;
             }
         }
@@ -188,6 +205,8 @@ enum Purpose<'a> {
 }
 
 enum Next {
+    /// Records were opened.
+    Opened,
     /// There may be more to do.
     Again,
     /// The same, and the peer has said that it sends no more.
@@ -212,7 +231,7 @@ fn handle<Data>(
                     input.extend(record.payload);
                 }
                 Some(Err(error)) => break Err(error),
-                None => break Ok(Next::Again),
+                None => break Ok(Next::Opened),
             }
         },
         (Ok(ConnectionState::EncodeTlsData(mut data)), _) => {
