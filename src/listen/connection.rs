@@ -1,6 +1,7 @@
 //! A visitor's connection from the moment it is accepted to its end: TLS where the listener speaks it, then the
 //! protocol that was agreed on. Accepts nothing and serves nothing itself.
 
+use super::turns::in_turn;
 use super::{Accepted, ConnectionGuard};
 use crate::base::{AccountName, AddressText, Host, now};
 use crate::config::{Listen, TlsProfile};
@@ -13,6 +14,7 @@ use crate::tls::{Identity, Policies};
 use std::convert::Infallible;
 use std::future::poll_fn;
 use std::io;
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
@@ -96,7 +98,12 @@ async fn secure(
         identity = Some(choice.identity);
         Ok::<_, Infallible>(choice.config)
     };
-    let (stream, handshake) = match within(deadline, net::tls::accept(stream, choose)).await {
+    let agreed = {
+        // Pinned here: a future that awaits another one it holds is twice as large.
+        let handshake = pin!(net::tls::accept(stream, choose));
+        within(deadline, in_turn(handshake)).await
+    };
+    let (stream, handshake) = match agreed {
         Ok(Ok(agreed)) => agreed,
         Ok(Err(error)) => return Err(failure(&error)),
         Err(_) => return Err(HandshakeFailure::TimedOut),

@@ -9,6 +9,7 @@ mod listeners;
 mod privileges;
 mod proxy_header;
 mod sockets;
+mod turns;
 mod unsafe_environment;
 
 pub use accept::{Accepted, Entrance, Share, accept_all};
