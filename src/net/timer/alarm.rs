@@ -2,6 +2,7 @@
 //! thread that waits for nothing else reads no clock when it wakes.
 
 use crate::net::unsafe_register;
+use rustix::io::Errno;
 use rustix::time::{
     Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create, timerfd_settime,
 };
@@ -46,14 +47,17 @@ impl Alarm {
             timerfd_settime(&self.fd, TimerfdTimerFlags::empty(), &once)?;
             self.set = Some(at);
         }
-        // Two turns at most: an edge of the time set before is found empty.
+        // Ends by itself: a turn finds the alarm gone off, or an edge of the time set before, and forgets that.
         loop {
             let mut edge = ready!(self.fd.poll_read_ready(cx))?;
-            edge.clear_ready();
-            let mut times = [0; 8];
-            match rustix::io::read(self.fd.get_ref(), &mut times) {
-                Ok(_) => break,
-                Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => {}
+            match rustix::io::read(self.fd.get_ref(), &mut [0; 8]) {
+                Ok(_) => {
+                    edge.clear_ready();
+                    break;
+                }
+                Err(Errno::AGAIN) => edge.clear_ready(),
+                // It is still there to be read, and no further edge will tell.
+                Err(Errno::INTR) => {}
                 Err(error) => return Poll::Ready(Err(error.into())),
             }
         }
