@@ -257,17 +257,19 @@ class Nginx(Program):
             "proxy_http_version 1.1; proxy_set_header Host $host; proxy_set_header X-Forwarded-For $remote_addr;"
         )
 
-        def server(name, location, upstream, connection, upgrade=""):
+        def server(name, location, connection, upgrade=""):
+            upstream = name.split(".")[0]
             return (
+                f"upstream {upstream} {{ server 127.0.0.1:{self.upstreams.port(name)}; {kept} }}\n"
                 f"server {{ listen 127.0.0.1:{self.clear}; listen 127.0.0.1:{self.tls} ssl http2; server_name {name};"
                 f" location {location} {{ proxy_pass http://{upstream}; {pass_on}"
                 f" proxy_set_header Connection {connection};{upgrade} }} }}\n"
             )
 
-        servers = "".join(server(name, "/", "files", "''") for name in [*settings.names(), "big.bench.test"])
-        servers += server("up.bench.test", "/", "own", "''")
-        servers += server("echo.bench.test", "/echo", "own", "upgrade", " proxy_set_header Upgrade $http_upgrade;")
-        kept = "keepalive 256; keepalive_requests 100000000;"
+        # An upstream a host, as in Parvis: they are different customers' servers.
+        kept = "keepalive 50; keepalive_requests 100000000;"
+        servers = "".join(server(name, "/", "''") for name in [*settings.names(), "big.bench.test", "up.bench.test"])
+        servers += server("echo.bench.test", "/echo", "upgrade", " proxy_set_header Upgrade $http_upgrade;")
         # Bodies stream, as they do in the others: no temporary files, and an upload is not awaited first. Buffers are as
         # large as HAProxy's: with those of 4 KB that are the default, 100 KB cost twice as much.
         stream = ("proxy_request_buffering off; proxy_max_temp_file_size 0; client_max_body_size 0;"
@@ -277,9 +279,7 @@ class Nginx(Program):
             "events { worker_connections 19000; }\n"
             f"http {{ {log}; server_names_hash_max_size 8192; keepalive_requests 100000000;\n"
             f" ssl_certificate {d.parent}/cert.pem; ssl_certificate_key {d.parent}/key.pem; ssl_protocols TLSv1.3;\n"
-            f" {stream}\n"
-            f" upstream files {{ server 127.0.0.1:{self.upstreams.files}; {kept} }}\n"
-            f" upstream own {{ server 127.0.0.1:{self.upstreams.own}; {kept} }}\n{servers} }}\n"
+            f" {stream}\n{servers} }}\n"
         )
         return ["nginx", "-c", str(d / "nginx.conf")]
 
@@ -295,8 +295,8 @@ class Haproxy(Program):
 
     def command(self):
         d, settings = self.directory, self.settings
-        backend = {**{name: "files" for name in settings.names()}, "big.bench.test": "big", "up.bench.test": "up",
-                   "echo.bench.test": "echo"}
+        # A backend a host, as in Parvis: they are different customers' servers.
+        backend = {name: name.split(".")[0] for name in [*settings.names(), *MORE]}
         (d / "hosts.map").write_text("".join(f"{name} {to}\n" for name, to in backend.items()))
         # Its log goes to a datagram socket, as to a syslog daemon: a file is not among its outputs.
         log = f"log {d}/log.sock local0 info" if settings.logs else ""
@@ -306,14 +306,14 @@ class Haproxy(Program):
         backends = "".join(
             f"backend {name}\n http-reuse always\n{splice if host in SPLICED else ''}"
             f" server s 127.0.0.1:{self.upstreams.port(host)}\n"
-            for name, host in (("files", ""), ("big", "big.bench.test"), ("up", "up.bench.test"), ("echo", "echo.bench.test"))
+            for host, name in backend.items()
         )
         (d / "haproxy.cfg").write_text(
             f"global\n nbthread 1\n maxconn 10100\n maxpipes 64\n tune.pipesize 262144\n no strict-limits\n {log}\n"
             f"defaults\n mode http\n {option}\n timeout client 60s\n timeout server 60s\n timeout connect 5s\n"
             f"frontend f\n bind 127.0.0.1:{self.clear}\n"
             f" bind 127.0.0.1:{self.tls} ssl crt {d.parent}/pair.pem alpn h2,http/1.1 ssl-min-ver TLSv1.3\n"
-            f" option forwardfor\n use_backend %[req.hdr(host),field(1,:),lower,map({d}/hosts.map,files)]\n{backends}"
+            f" option forwardfor\n use_backend %[req.hdr(host),field(1,:),lower,map({d}/hosts.map)]\n{backends}"
         )
         if settings.logs:
             self.drain = start([str(settings.load), "drain", str(d / "log.sock")], settings.load_cpu, open(d / "drain.log", "w"))
