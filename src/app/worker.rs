@@ -39,6 +39,7 @@ pub fn start(parts: Parts) -> io::Result<JoinHandle<io::Result<()>>> {
     let name = format!("worker-{}", parts.seat.index());
     std::thread::Builder::new().name(name).spawn(move || {
         let mut builder = tokio::runtime::Builder::new_current_thread();
+        builder.on_thread_park(listen::turn_ended);
         // The wheel of `net` is the worker's only timer: tokio's would read the clock at every wake-up.
         let runtime = builder.enable_io().build_local(tokio::runtime::LocalOptions::default())?;
         runtime.block_on(async {

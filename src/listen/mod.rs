@@ -18,6 +18,7 @@ pub use connection::serve;
 pub use inherited::Inherited;
 pub use listeners::{BindError, Bound, Changes, Listeners, Listening};
 pub use privileges::{Assumed, PrivilegeError, assume_user};
+pub use turns::turn_ended;
 
 #[cfg(test)]
 mod test_node;

@@ -32,11 +32,20 @@ pub(super) async fn in_turn<F: Future>(future: F) -> F::Output {
     .await
 }
 
+/// The worker has done all there was to do and is about to sleep: a new turn begins when it wakes. Where it never sleeps,
+/// those who wait begin one themselves.
+pub fn turn_ended() {
+    // At the end of a thread the turns may have gone first.
+    let _ = TURNS.try_with(Turns::end);
+}
+
 /// What is left of this turn, and who waits for the next.
 struct Turns {
     left: Cell<usize>,
     /// Bounded by the connections of the worker.
     waiting: RefCell<VecDeque<Rc<Place>>>,
+    /// Whether somebody calls those who wait.
+    is_called: Cell<bool>,
 }
 
 /// A place in the queue.
@@ -52,16 +61,22 @@ impl Turns {
         if left == 0 || !self.waiting.borrow().is_empty() {
             return false;
         }
-        if left == STEPS {
-            spawn_local(refill());
-        }
         self.left.set(left - 1);
         true
+    }
+
+    fn end(&self) {
+        if !self.is_called.get() {
+            self.left.set(STEPS);
+        }
     }
 
     fn queue(&self, waker: &Waker) -> Rc<Place> {
         let place = Rc::new(Place { called: Cell::new(false), waker: RefCell::new(waker.clone()) });
         self.waiting.borrow_mut().push_back(Rc::clone(&place));
+        if !self.is_called.replace(true) {
+            spawn_local(call_all());
+        }
         place
     }
 
@@ -83,7 +98,7 @@ impl Turns {
 }
 
 /// Begins a turn whenever the worker has looked for what else there is to do, until nobody waits.
-async fn refill() {
+async fn call_all() {
     /// A runtime that ends takes everybody who waited with it.
     struct Leaving;
     impl Drop for Leaving {
@@ -91,6 +106,7 @@ async fn refill() {
             let _ = TURNS.try_with(|turns| {
                 turns.left.set(STEPS);
                 turns.waiting.borrow_mut().clear();
+                turns.is_called.set(false);
             });
         }
     }
@@ -109,7 +125,9 @@ async fn refill() {
 const STEPS: usize = 4;
 
 thread_local! {
-    static TURNS: Turns = const { Turns { left: Cell::new(STEPS), waiting: RefCell::new(VecDeque::new()) } };
+    static TURNS: Turns = const {
+        Turns { left: Cell::new(STEPS), waiting: RefCell::new(VecDeque::new()), is_called: Cell::new(false) }
+    };
 }
 
 #[cfg(test)]
@@ -145,6 +163,32 @@ mod tests {
         let looks = steps_between_looks(100, 3).await;
         assert!(looks.iter().all(|steps| *steps <= 2 * STEPS), "{looks:?}");
         assert!(looks.len() >= 300 / (2 * STEPS));
+    }
+
+    /// A worker that slept has a new turn, and one that did not has none before those who wait had theirs.
+    #[tokio::test(flavor = "local")]
+    async fn a_turn_ends_when_the_worker_sleeps() {
+        let taken = Rc::new(Cell::new(0));
+        let step = || {
+            let taken = Rc::clone(&taken);
+            spawn_local(in_turn(async move { taken.set(taken.get() + 1) }))
+        };
+        for turn in 1..=3 {
+            let steps: Vec<_> = (0..STEPS).map(|_| step()).collect();
+            yield_now().await;
+            assert_eq!(taken.get(), turn * STEPS, "nobody waits");
+            for step in steps {
+                step.await.unwrap();
+            }
+            turn_ended();
+        }
+        let waiting: Vec<_> = (0..=2 * STEPS).map(|_| step()).collect();
+        yield_now().await;
+        turn_ended();
+        assert_eq!(taken.get(), 4 * STEPS, "those who wait have theirs first");
+        for step in waiting {
+            step.await.unwrap();
+        }
     }
 
     #[tokio::test(flavor = "local")]
