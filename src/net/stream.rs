@@ -85,6 +85,11 @@ impl Stream {
             if session.received().is_empty() {
                 session.received().release();
             }
+            if session.holds_back() {
+                session.let_go();
+                // What the kernel does not take of it, and errors, are the next write's matter.
+                let _ = self.socket.poll_send_all(cx, session.sealed());
+            }
         }
         self.socket.poll_readable(cx)
     }
@@ -122,10 +127,14 @@ impl Stream {
         let before = input.len();
         // Records in a row that hold no byte for us are bounded by rustls, and turns by the reactor's budget.
         loop {
+            let held = if session.holds_back() { session.sealed().len() } else { 0 };
             let opened = session.open(input);
-            // Answers of the protocol's own: sent as far as that goes without waiting, the rest by a flush.
-            // If the peer takes no more, that is told when something is written.
-            let _ = socket.poll_send_all(cx, session.sealed());
+            if session.sealed().len() > held {
+                // Answers of the protocol's own: sent as far as that goes without waiting, the rest by a flush.
+                // If the peer takes no more, that is told when something is written.
+                session.let_go();
+                let _ = socket.poll_send_all(cx, session.sealed());
+            }
             opened.map_err(failed)?;
             if input.len() > before {
                 return Poll::Ready(Ok(input.len() - before));
@@ -155,7 +164,11 @@ impl Stream {
     /// takes nothing before that has left.
     pub fn poll_write(&mut self, cx: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
         let Some(session) = &mut self.tls else { return self.socket.poll_send(cx, slices) };
-        ready!(self.socket.poll_send_all(cx, session.sealed()))?;
+        if session.holds_back() {
+            session.let_go();
+        } else {
+            ready!(self.socket.poll_send_all(cx, session.sealed()))?;
+        }
         if session.closed() {
             return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
         }
@@ -166,17 +179,19 @@ impl Stream {
         }
     }
 
-    /// Sends what a write left behind. Clear streams leave nothing.
+    /// Sends what a write left behind. Clear streams leave nothing; what a handshake left waits for the first write, or
+    /// until the stream [idles](Self::poll_readable).
     pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &mut self.tls {
-            Some(session) => self.socket.poll_send_all(cx, session.sealed()),
-            None => Poll::Ready(Ok(())),
+            Some(session) if !session.holds_back() => self.socket.poll_send_all(cx, session.sealed()),
+            _ => Poll::Ready(Ok(())),
         }
     }
 
     /// Ends our direction: close_notify and FIN.
     pub fn poll_close_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if let Some(session) = self.tls.as_mut().filter(|session| !session.closed()) {
+            session.let_go();
             session.close().map_err(failed)?;
         }
         ready!(self.poll_flush(cx))?;

@@ -132,6 +132,10 @@ async fn complete<E>(
     // Bounded by the handshake, of which rustls knows every message that may come, and by the room for one.
     loop {
         let opened = session.open(&mut input);
+        if opened.is_ok() && session.has_only_tickets_to_send() {
+            session.hold_back();
+            break;
+        }
         let sent = poll_fn(|cx| socket.poll_send_all(cx, session.sealed())).await;
         if let Err(error) = opened {
             let _ = socket.end_sending();

@@ -9,7 +9,7 @@ use crate::base::{BUFFER_BYTES, Buffer, LARGE_BUFFER_BYTES};
 use rustls::client::UnbufferedClientConnection;
 use rustls::server::UnbufferedServerConnection;
 use rustls::unbuffered::{ConnectionState, EncodeError, EncryptError, UnbufferedStatus};
-use rustls::{CommonState, Error, InvalidMessage};
+use rustls::{CommonState, Error, InvalidMessage, ProtocolVersion};
 use std::io::{self, IoSlice};
 
 /// The TLS state of one connection.
@@ -17,6 +17,8 @@ pub(in crate::net) struct Session {
     side: Side,
     received: Buffer,
     sealed: Buffer,
+    /// Whether what is sealed may wait for what is sealed next.
+    held_back: bool,
     /// Whether rustls had nothing more to say when it was asked last: only what is received can change that.
     settled: bool,
     peer_closed: bool,
@@ -36,7 +38,16 @@ impl Session {
     /// A session whose peer has sent `received` already.
     pub(super) fn new(side: Side, received: Buffer) -> Self {
         let (sealed, settled) = (Buffer::new(), false);
-        Self { side, received, sealed, settled, peer_closed: false, closed: false, failed: None }
+        Self {
+            side,
+            received,
+            sealed,
+            held_back: false,
+            settled,
+            peer_closed: false,
+            closed: false,
+            failed: None,
+        }
     }
 
     /// Records received and not yet opened: at most the beginning of one, after [`open`](Self::open).
@@ -63,6 +74,21 @@ impl Session {
     /// Sealed records on their way out.
     pub(in crate::net) fn sealed(&mut self) -> &mut Buffer {
         &mut self.sealed
+    }
+
+    /// What is sealed now waits for what is sealed next, or until the connection idles.
+    pub(super) fn hold_back(&mut self) {
+        self.held_back = !self.sealed.is_empty();
+    }
+
+    /// Whether sealed records wait for company.
+    pub(in crate::net) fn holds_back(&self) -> bool {
+        self.held_back
+    }
+
+    /// What is sealed waits for nothing any more: all of it leaves together.
+    pub(in crate::net) fn let_go(&mut self) {
+        self.held_back = false;
     }
 
     /// Whether the peer said that it sends no more (close_notify).
@@ -133,6 +159,15 @@ impl Session {
             Side::Server(connection) => connection,
             Side::Client(connection) => connection,
         }
+    }
+
+    /// Whether the handshake is done and the visitor waits for nothing that is sealed: in TLS 1.3 a server is done with
+    /// what it receives, and answers with tickets (RFC 8446 §4.6.1).
+    pub(super) fn has_only_tickets_to_send(&self) -> bool {
+        let agreed = self.agreed();
+        matches!(self.side, Side::Server(_))
+            && !agreed.is_handshaking()
+            && agreed.protocol_version() == Some(ProtocolVersion::TLSv1_3)
     }
 
     fn drive(&mut self, purpose: &mut Purpose<'_>) -> Result<(), Error> {

@@ -1,7 +1,7 @@
 //! Handshakes and records against tokio-rustls, TLS 1.2 and 1.3, either end.
 
 use super::*;
-use crate::base::LARGE_BUFFER_BYTES;
+use crate::base::{BUFFER_BYTES, LARGE_BUFFER_BYTES};
 use crate::net::Socket;
 use proptest::prelude::*;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -217,6 +217,30 @@ async fn a_hello_may_stand_in_the_input_already() {
     let (_, handshake) = accept_with(ours, &keys.server).await.unwrap();
     assert_eq!(handshake.server_name.unwrap().as_str(), "alice.test");
     client.await.unwrap().unwrap();
+}
+
+/// Nobody waits for tickets: they leave by the call that the first answer leaves by, or when the connection idles.
+#[tokio::test(flavor = "local")]
+async fn tickets_leave_with_the_first_answer_or_when_the_connection_idles() {
+    let keys = Keys::new(&[&version::TLS13]);
+    let mut left = Vec::new();
+    for answers in [false, true] {
+        let (mut stream, _, client) = serving(&keys, ends()).await;
+        let (below, _) = client.into_inner();
+        let mut room = [0; BUFFER_BYTES];
+        let mut receive = || rustix::net::recv(&below, &mut room, rustix::net::RecvFlags::DONTWAIT);
+        assert_eq!(receive().unwrap_err(), rustix::io::Errno::AGAIN, "they wait");
+        if answers {
+            stream.send(b"answer").await.unwrap();
+        } else {
+            assert!(poll(|cx| stream.poll_flush(cx)).is_ready());
+            assert!(receive().is_err(), "a flush is no reason");
+            assert!(poll(|cx| stream.poll_readable(cx)).is_pending());
+        }
+        left.push(receive().unwrap().0);
+    }
+    assert!(left[0] > 0);
+    assert_eq!(left[1] - left[0], 5 + b"answer".len() + 1 + 16, "with the answer's record behind them");
 }
 
 #[tokio::test(flavor = "local")]
