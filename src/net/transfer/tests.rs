@@ -203,3 +203,25 @@ fn a_run_cut_short_is_the_sources_fault() {
         assert_eq!(bytes, pattern(100_000, 0));
     });
 }
+
+/// A head, a small body that comes with its end, and the framing of both leave by one call.
+#[tokio::test]
+async fn a_small_answer_leaves_whole() {
+    let (mut sender, from) = Stream::pair().unwrap();
+    let (to, mut receiver) = Stream::pair().unwrap();
+    sender.write_all(b"2\r\nhi\r\n0\r\n\r\n").await.unwrap();
+    let (mut source, mut sink) = (Http1::new(from), Http1::new(to));
+    source.begin_incoming(BodyDecoder::of_response(BodyLength::Chunked));
+    sink.begin_outgoing(BodyLength::Chunked);
+    sink.out().extend(b"head\r\n\r\n");
+    let mut transfer = Transfer::default();
+    poll_fn(|cx| {
+        assert!(matches!(transfer.step(cx, &mut source, &mut sink), Ok(Progress::Moved)));
+        assert!(receiver.poll_fill(cx).is_pending(), "it waits for what comes at once");
+        assert!(matches!(transfer.step(cx, &mut source, &mut sink), Ok(Progress::End(None))));
+        sink.poll_finish(cx, None).map(|done| done.unwrap())
+    })
+    .await;
+    assert_eq!(receiver.fill().await.unwrap(), receiver.input().len());
+    assert_eq!(receiver.input().filled(), b"head\r\n\r\n2\r\nhi\r\n0\r\n\r\n");
+}
