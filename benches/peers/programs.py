@@ -209,6 +209,7 @@ class Program:
 class Parvis(Program):
     name = "Parvis"
     binary = ROOT / "target/release/parvis"
+    workers = 1
 
     @classmethod
     def asked(cls):
@@ -227,7 +228,7 @@ class Parvis(Program):
             for port, tls in ((self.clear, False), (self.tls, True))
         )
         (d / "parvis.toml").write_text(
-            f'[node]\nworkers = 1\nstate = "{d}/state"\n{listen}[accounts]\ndirectory = "accounts.d"\n'
+            f'[node]\nworkers = {self.workers}\nstate = "{d}/state"\n{listen}[accounts]\ndirectory = "accounts.d"\n'
             f'[certificates]\ndefault = "{d.parent}/pair.pem"\n[logs]\naccess = {str(settings.logs).lower()}\n'
             f'directory = "{d}/logs"\n'
             '[limits]\nconnections_per_client = "unlimited"\nhandshakes_per_client = "unlimited"\n'
