@@ -337,6 +337,63 @@ fn an_upload_waits_for_its_upstream() {
     assert_eq!(h2.response(1).text(), "ok");
 }
 
+/// A visitor who fills its window within a round trip is given a larger one, up to an end.
+#[test]
+fn a_fast_upload_widens_its_window() {
+    const PIECE: i64 = 16_000;
+    const LENGTH: i64 = 1000 * PIECE;
+    let (edge, recorder) = recorded();
+    let mut h2 = H2::connect(&edge, "a.test");
+    h2.request(1, "POST", "a.test", "/", &[("content-length", &LENGTH.to_string())], false);
+    let mut upstream = recorder.accept();
+    upstream.head();
+    let upstream = std::thread::spawn(move || {
+        upstream.exactly(LENGTH as usize);
+        upstream.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+        upstream
+    });
+    let (mut sent, mut windows, mut questions) = (0, vec![256 * 1024], 0);
+    let (mut of_stream, mut of_connection) = (256 * 1024, 65_535);
+    let mut asked: Option<(Vec<u8>, i64)> = None;
+    loop {
+        while of_stream.min(of_connection) >= PIECE && sent < LENGTH {
+            sent += PIECE;
+            of_stream -= PIECE;
+            of_connection -= PIECE;
+            h2.data(1, [b'x'; PIECE as usize], sent == LENGTH);
+        }
+        // The round trip lasts as long as a window does.
+        if let Some((question, _)) = asked.take_if(|(_, due)| sent >= *due) {
+            h2.send(PING, ACK, 0, question);
+        }
+        if sent == LENGTH {
+            break;
+        }
+        let frame = h2.frame().expect("the connection goes on");
+        let number =
+            |at: usize| u32::from_be_bytes(frame.payload[at..at + 4].try_into().expect("four bytes"));
+        match (frame.kind, frame.flags & ACK, frame.stream) {
+            (WINDOW_UPDATE, _, 0) => of_connection += i64::from(number(0)),
+            (WINDOW_UPDATE, _, 1) => of_stream += i64::from(number(0)),
+            (PING, 0, 0) => {
+                questions += 1;
+                asked = Some((frame.payload, sent + windows[windows.len() - 1]));
+            }
+            (SETTINGS, 0, 0) => {
+                assert_eq!(&frame.payload[..2], INITIAL_WINDOW_SIZE.to_be_bytes());
+                let wider = i64::from(number(2));
+                of_stream += wider - windows[windows.len() - 1];
+                windows.push(wider);
+                h2.send(SETTINGS, ACK, 0, []);
+            }
+            _ => assert!(frame.flags & ACK != 0, "{frame:?}"),
+        }
+    }
+    assert_eq!(h2.response(1).text(), "ok");
+    assert_eq!((windows, questions), (vec![256 * 1024, 512 * 1024, 1024 * 1024], 2));
+    drop(upstream.join());
+}
+
 /// RFC 8441: a WebSocket on one stream, HTTP/1.1's handshake behind it.
 #[test]
 fn a_websocket_on_a_stream() {

@@ -146,7 +146,9 @@ impl AsyncRead for Guard {
     ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         ready!(self.stream()?.poll_read(cx, buf))?;
-        Poll::Ready(self.watch(&buf.filled()[before..]))
+        let read = &buf.filled()[before..];
+        self.tally.read(read.len());
+        Poll::Ready(self.watch(read))
     }
 }
 

@@ -1,5 +1,6 @@
 //! HTTP/2 to visitors (RFC 9113): the h2 crate frames; here is what it is allowed. Decides nothing about a request.
 
+mod bandwidth;
 mod guard;
 mod streams;
 mod tally;
@@ -73,12 +74,15 @@ const FIELD_BYTES: u32 = 32;
 /// DATA frames as large as one TLS record's plaintext.
 const FRAME_BYTES: u32 = 16 * 1024;
 
-/// What a visitor may send on one stream before its upstream has taken any of it: 20 Mbit/s at 100 ms.
+/// What a visitor may send on one stream before its upstream has taken any of it, at first: 20 Mbit/s at 100 ms.
 const STREAM_WINDOW_BYTES: u32 = 256 * 1024;
 
+/// The same for a visitor who has shown that so much is under way to us within a round trip: 80 Mbit/s at 100 ms.
+const FAST_STREAM_WINDOW_BYTES: u32 = 4 * STREAM_WINDOW_BYTES;
+
 /// The same over all streams of a connection, and the most its uploads hold here: sixteen uploads whose upstreams
-/// stand still leave the others their windows. What an account's visitors can make us hold is bounded by what it
-/// admits, a stream's window each.
+/// stand still leave the others their windows (four of a fast visitor's). What an account's visitors can make us hold is
+/// bounded by what it admits, a stream's window each.
 const CONNECTION_WINDOW_BYTES: u32 = 16 * STREAM_WINDOW_BYTES;
 
 /// Streams reset by us that are remembered, so that frames under way to them are no error: all that one connection

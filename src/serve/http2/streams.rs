@@ -2,15 +2,17 @@
 //! function, and says GOAWAY when the connection idles, drains, stalls or is abused. Knows nothing of what the
 //! streams carry.
 
+use super::bandwidth::Bandwidth;
 use super::tally::Tally;
 use super::visitor::Visitor;
+use super::{FAST_STREAM_WINDOW_BYTES, STREAM_WINDOW_BYTES};
 use crate::base::now;
 use crate::message::{BodyLength, RequestHead, h2 as translate};
 use crate::net::Deadline;
 use crate::proxy::{self, Connection, Ending};
 use bytes::Bytes;
 use h2::server::SendResponse;
-use h2::{Reason, RecvStream};
+use h2::{Ping, PingPong, Reason, RecvStream};
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
@@ -27,6 +29,9 @@ pub struct Streams<S> {
     deadline: Deadline,
     /// [`Tally::written`] when the wait began.
     written: u64,
+    bandwidth: Bandwidth,
+    /// By which the bandwidth is asked for.
+    pings: Option<PingPong>,
 }
 
 /// What was said about the end of the connection.
@@ -59,8 +64,14 @@ enum Waiting {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Streams<S> {
     /// The streams of a connection whose preface was read.
-    pub fn new(h2: h2::server::Connection<S, Bytes>, connection: &Rc<Connection>, tally: &Rc<Tally>) -> Self {
+    pub fn new(
+        mut h2: h2::server::Connection<S, Bytes>,
+        connection: &Rc<Connection>,
+        tally: &Rc<Tally>,
+    ) -> Self {
         Self {
+            pings: h2.ping_pong(),
+            bandwidth: Bandwidth::new(STREAM_WINDOW_BYTES, FAST_STREAM_WINDOW_BYTES),
             h2,
             connection: Rc::clone(connection),
             tally: Rc::clone(tally),
@@ -91,6 +102,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Streams<S> {
                 Poll::Ready(None) => return Poll::Ready(Ending::Close),
                 Poll::Pending => {}
             }
+            if self.widen(cx) {
+                continue;
+            }
             if self.phase == Phase::Open && self.connection.worker.is_draining() {
                 self.leave();
                 continue;
@@ -118,6 +132,25 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Streams<S> {
             tracing::info!(client = %self.connection.client, "HTTP/2 streams reset over and over: connection ended");
             self.close(Reason::ENHANCE_YOUR_CALM);
         }
+    }
+
+    /// Asks whether the windows hold a fast visitor up, and widens them where they do; whether there are frames to send.
+    fn widen(&mut self, cx: &mut Context<'_>) -> bool {
+        let Some(pings) = &mut self.pings else { return false };
+        if self.bandwidth.has_asked() {
+            match pings.poll_pong(cx) {
+                Poll::Ready(Ok(_)) => {}
+                Poll::Ready(Err(_)) => {
+                    self.pings = None;
+                    return false;
+                }
+                Poll::Pending => return false,
+            }
+            let wider = self.bandwidth.answered(self.tally.received());
+            // Settings that the visitor has not acknowledged yet are no reason to end anything.
+            return wider.is_some_and(|window| self.h2.set_initial_window_size(window).is_ok());
+        }
+        self.bandwidth.asks(self.tally.received()) && pings.send_ping(Ping::opaque()).is_ok()
     }
 
     /// Sets the deadline of what the connection has come to wait for.

@@ -13,6 +13,7 @@ pub struct Tally {
     given_up: Cell<u32>,
     since: Cell<Instant>,
     work: Cell<u32>,
+    received: Cell<u64>,
     written: Cell<u64>,
     blocked: Cell<bool>,
     /// The connection's task, where it waits for the last stream.
@@ -28,6 +29,7 @@ impl Tally {
             given_up: Cell::new(0),
             since: Cell::new(now),
             work: Cell::new(0),
+            received: Cell::new(0),
             written: Cell::new(0),
             blocked: Cell::new(false),
             waiting: Cell::new(None),
@@ -70,6 +72,16 @@ impl Tally {
 
     fn worked(&self) {
         self.work.set(self.work.get().wrapping_add(1));
+    }
+
+    /// Bytes came off the socket.
+    pub fn read(&self, bytes: usize) {
+        self.received.set(self.received.get().wrapping_add(bytes as u64));
+    }
+
+    /// Bytes that came off the socket so far.
+    pub fn received(&self) -> u64 {
+        self.received.get()
     }
 
     /// The socket took bytes.
