@@ -85,9 +85,14 @@ fn copy(
     source: &mut impl Source,
     sink: &mut impl Sink,
 ) -> Result<(Progress, u64), TransferError> {
-    let data = match source.poll_piece(cx).map_err(TransferError::Source)? {
-        Poll::Ready(Piece::Data(data)) => data,
-        Poll::Ready(Piece::End(trailers)) => return Ok((Progress::End(trailers), 0)),
+    let data = match source.poll_piece(cx) {
+        Poll::Ready(Ok(Piece::Data(data))) => data,
+        Poll::Ready(Ok(Piece::End(trailers))) => return Ok((Progress::End(trailers), 0)),
+        Poll::Ready(Err(error)) => {
+            // Whoever is at the other end shall have what there was, and see that it is not all.
+            let _ = sink.poll_flush(cx);
+            return Err(TransferError::Source(error));
+        }
         Poll::Pending => return Ok((Progress::Waits(End::Source), 0)),
     };
     match sink.poll_write(cx, data).map_err(TransferError::Sink)? {

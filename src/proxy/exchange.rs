@@ -209,11 +209,7 @@ impl<'a, C: Client> Exchange<'a, C> {
                     }
                     Ok(false)
                 }
-                Err(TransferError::Source(error)) => {
-                    // The upstream shall have what there was, and see that it is not all.
-                    let _ = self.origin.poll_flush(cx);
-                    Err(client_failed(error))
-                }
+                Err(TransferError::Source(error)) => Err(client_failed(error)),
                 Err(TransferError::Sink(_)) => {
                     self.up = Up::Abandoned;
                     Ok(true)
@@ -262,11 +258,7 @@ impl<'a, C: Client> Exchange<'a, C> {
                     }
                     Ok(false)
                 }
-                Err(TransferError::Source(error)) => {
-                    // The visitor shall have what there was, and see that it is not all.
-                    let _ = self.client.poll_flush(cx);
-                    Err(answer_failed(error))
-                }
+                Err(TransferError::Source(error)) => Err(answer_failed(error)),
                 Err(TransferError::Sink(error)) => Err(client_failed(error)),
             },
             Down::End(trailers) => match self.client.poll_finish(cx, trailers.as_ref()) {

@@ -225,3 +225,30 @@ async fn a_small_answer_leaves_whole() {
     assert_eq!(receiver.fill().await.unwrap(), receiver.input().len());
     assert_eq!(receiver.input().filled(), b"head\r\n\r\n2\r\nhi\r\n0\r\n\r\n");
 }
+
+/// What a sink took before its source broke has left it: a head and a piece that waited for company are seen.
+#[tokio::test]
+async fn what_came_before_a_break_arrives() {
+    let (mut sender, from) = Stream::pair().unwrap();
+    let (to, mut receiver) = Stream::pair().unwrap();
+    sender.write_all(b"hi").await.unwrap();
+    sender.shutdown().await.unwrap();
+    let (mut source, mut sink) = (Http1::new(from), Http1::new(to));
+    source.begin_incoming(BodyDecoder::of_response(BodyLength::Length(3)));
+    sink.begin_outgoing(BodyLength::Length(3));
+    sink.out().extend(b"head\r\n\r\n");
+    let mut transfer = Transfer::default();
+    let broken = poll_fn(|cx| {
+        loop {
+            match transfer.step(cx, &mut source, &mut sink) {
+                Ok(Progress::Moved) => {}
+                Ok(Progress::Waits(End::Source)) => return Poll::Pending,
+                other => return Poll::Ready(other),
+            }
+        }
+    })
+    .await;
+    assert!(matches!(broken, Err(TransferError::Source(_))), "{broken:?}");
+    assert!(poll_fn(|cx| Poll::Ready(receiver.poll_fill(cx).is_ready())).await, "nothing arrived");
+    assert_eq!(receiver.input().filled(), b"head\r\n\r\nhi");
+}
