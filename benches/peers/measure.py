@@ -36,15 +36,20 @@ def arguments(program, case, connections):
     return [f"127.0.0.1:{program.port(case)}", "--tls", case.tls, "--connections", connections, "--host", case.host]
 
 
-def once(program, case, seconds):
-    """One round of one program."""
-    settings, rate = program.settings, case.rate * program.pace
+def driven(program, case, seconds):
+    """The load of a case at a program: its connections are open, and it waits to go on."""
+    settings = program.settings
     load = Load(settings, "run", [
         *arguments(program, case, case.connections), "--hosts", settings.hosts, "--path", case.path,
         "--mode", case.mode, "--streams", case.streams, "--burst", settings.burst or case.burst,
-        "--upload", case.upload, "--answer", case.answer, "--rate", rate,
-        "--seconds", seconds])
+        "--upload", case.upload, "--answer", case.answer, "--rate", case.rate * program.pace, "--seconds", seconds])
     load.read(program)
+    return load
+
+
+def once(program, case, seconds):
+    """One round of one program."""
+    load = driven(program, case, seconds)
     upstream = program.upstreams.processes[program.upstreams.port(case.host)].pid
     pids = (program.pid(case), load.process.pid, upstream)
     before = [programs.cpu_seconds(pid) for pid in pids]
