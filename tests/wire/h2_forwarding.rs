@@ -391,7 +391,7 @@ fn a_fast_upload_widens_its_window() {
     }
     assert_eq!(h2.response(1).text(), "ok");
     assert_eq!((windows, questions), (vec![256 * 1024, 512 * 1024, 1024 * 1024], 2));
-    drop(upstream.join());
+    upstream.join().expect("the upstream had all of it");
 }
 
 /// RFC 8441: a WebSocket on one stream, HTTP/1.1's handshake behind it.
