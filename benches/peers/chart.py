@@ -19,7 +19,7 @@ text { fill: #e6edf3 }
 .aim { stroke: #3fb950 }
 }
 """
-FLOOR = ("copy-only", "directly")
+FLOOR = ("copy-only", "splice-only", "directly")
 
 
 class Drawing:

@@ -396,6 +396,18 @@ class Copy(Program):
         return self.tls if case.host in OWN else self.clear
 
 
+class Splice(Copy):
+    """The floor of large bodies: the same through a pipe, with nothing copied."""
+
+    name = "splice-only"
+
+    def command(self):
+        return [*super().command(), "--splice"]
+
+    def can(self, case):
+        return not case.secure and bool(case.bulk)
+
+
 class Directly(Program):
     """No proxy: what the upstream itself costs."""
 
@@ -418,4 +430,4 @@ class Directly(Program):
         return self.upstreams.processes[self.port(case)].pid
 
 
-PROGRAMS = {kind.name: kind for kind in (Parvis, Before, Nginx, Haproxy, OwnHaproxy, Caddy, Copy, Directly)}
+PROGRAMS = {kind.name: kind for kind in (Parvis, Before, Nginx, Haproxy, OwnHaproxy, Caddy, Copy, Splice, Directly)}

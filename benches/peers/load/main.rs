@@ -39,7 +39,12 @@ enum What {
     /// Answers requests, takes uploads and echoes WebSocket messages.
     Upstream { listen: SocketAddr },
     /// Copies bytes both ways between each connection to the first address and one of its own to the second.
-    Forward { addresses: Vec<SocketAddr> },
+    Forward {
+        addresses: Vec<SocketAddr>,
+        /// Bytes go through a pipe and are never copied.
+        #[arg(long)]
+        splice: bool,
+    },
     /// Reads a datagram socket and forgets what it reads.
     Drain { socket: PathBuf },
 }
@@ -61,7 +66,9 @@ fn work() -> Outcome<()> {
         Some(What::Run(options)) => local.block_on(&runtime, run::run(options)),
         Some(What::Idle(options)) => local.block_on(&runtime, run::idle(options)),
         Some(What::Upstream { listen }) => local.block_on(&runtime, upstream::serve(listen)),
-        Some(What::Forward { addresses }) => local.block_on(&runtime, forward::serve(&addresses)),
+        Some(What::Forward { addresses, splice }) => {
+            local.block_on(&runtime, forward::serve(&addresses, splice))
+        }
         Some(What::Drain { socket }) => drain(&UnixDatagram::bind(socket)?),
         None => {
             println!("nothing is measured by itself here: see benches/peers/run");
