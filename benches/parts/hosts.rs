@@ -1,8 +1,8 @@
 //! From the text of a host to the site that answers it, in tables of several sizes.
 
 use crate::{Part, Prepared};
-use parvis::account::{Account, DocumentHash, Form};
-use parvis::base::{AccountName, Authority, Host, HostPattern, PathPrefix, SiteAddress};
+use parvis::account::{Account, Form};
+use parvis::base::{AccountName, Authority, DocumentHash, Host, HostPattern, PathPrefix, SiteAddress};
 use parvis::config::{self, Document};
 use parvis::route::{Decision, Hosts, Resolution};
 use std::fs;

@@ -3,12 +3,13 @@
 
 use super::paths::{Paths, Readings};
 use super::{Claim, Entry, Pattern, Site};
-use crate::base::{Host, HostPattern, SiteName};
-use crate::config::{self, AccountLimits, AccountState, AttachedCertificate, Document, Timeouts, TlsProfile};
+use crate::base::{DocumentHash, Host, HostPattern, SiteName};
+use crate::config::{
+    self, AccountLimits, AccountState, AttachedCertificate, Document, Run, Timeouts, TlsProfile,
+};
 use crate::upstream::Upstream;
 use foldhash::fast::RandomState;
 use std::collections::{HashMap, HashSet};
-use std::fmt;
 use std::sync::Arc;
 
 /// A document, compiled. It covers exactly the hosts its account holds: what the document claims beyond that is
@@ -27,14 +28,12 @@ pub struct Form {
     pub generation: u64,
     /// The hash of the document's text.
     pub hash: DocumentHash,
+    /// How its programs run.
+    pub run: Arc<Run>,
     tables: Arc<Tables>,
     refused: Option<Arc<Patterns>>,
     entering: Option<Arc<Entering>>,
 }
-
-/// SHA-256 of a document's text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct DocumentHash(pub [u8; 32]);
 
 /// What an account says about a host and path.
 #[derive(Clone, Copy, Debug)]
@@ -115,6 +114,7 @@ impl Form {
             timeouts: document.timeouts.clone(),
             generation,
             hash,
+            run: Arc::new(document.run.clone()),
             tables: Arc::new(Tables::compile(document, upstreams)),
             refused: None,
             entering: None,
@@ -219,6 +219,11 @@ impl Form {
     /// The upstreams, in the document's order.
     pub fn upstreams(&self) -> impl Iterator<Item = &Arc<Upstream>> {
         self.tables.upstreams.iter().map(|served| &served.upstream)
+    }
+
+    /// The upstreams with the settings this form wants them to have, in the document's order.
+    pub fn wanted(&self) -> impl Iterator<Item = (&Arc<Upstream>, &config::Upstream)> {
+        self.tables.upstreams.iter().map(|served| (&served.upstream, &served.spec))
     }
 
     /// The certificates attached by the document, in its order.
@@ -343,12 +348,6 @@ impl Default for Tables {
             upstreams: Box::default(),
             certificates: Box::default(),
         }
-    }
-}
-
-impl fmt::Display for DocumentHash {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
     }
 }
 

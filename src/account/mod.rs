@@ -10,7 +10,7 @@ mod site;
 #[cfg(test)]
 pub(crate) mod testing;
 
-pub use form::{DocumentHash, Form, Found};
+pub use form::{Form, Found};
 pub use live::Live;
 pub use pattern::{Claim, Entry, Pattern};
 pub use site::{Action, Redirect, Site};

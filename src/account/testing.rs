@@ -1,7 +1,7 @@
 //! Documents for tests, without files.
 
-use super::{DocumentHash, Form};
-use crate::base::{AccountName, Host, SiteAddress, SiteName, UpstreamName};
+use super::Form;
+use crate::base::{AccountName, DocumentHash, Host, SiteAddress, SiteName, UpstreamName};
 use crate::config::{
     AccountLimits, AccountState, Document, LogFormat, Site, SiteAction, Timeouts, TlsProfile, Upstream,
     UpstreamAddress, UpstreamHost, UpstreamProtocol,
@@ -24,6 +24,7 @@ pub(crate) fn document(name: &str, sites: &[(&str, &[&str])]) -> Document {
             body_bytes: None,
         },
         timeouts: timeouts(),
+        run: crate::config::Run::default(),
         certificates: Vec::new(),
         upstreams: vec![upstream("web")],
         sites: sites.iter().map(|(name, addresses)| site(name, addresses)).collect(),
@@ -48,6 +49,7 @@ pub(crate) fn upstream(name: &str) -> Upstream {
         tls: None,
         connections: 4,
         keep_alive: Duration::from_secs(4),
+        program: None,
     }
 }
 

@@ -233,6 +233,7 @@ fn described(upstream: &Upstream) -> String {
     let address = match &upstream.address {
         UpstreamAddress::Ip(address) => format!("{scheme}{address}"),
         UpstreamAddress::Unix(path) => format!("unix:{}", path.display()),
+        UpstreamAddress::Auto => "a socket of its program's own".to_owned(),
         UpstreamAddress::Name(host, port) => format!("{scheme}{host}:{port}"),
     };
     let protocol = match upstream.protocol {

@@ -1,8 +1,8 @@
 //! What a node's files come to, without running it: the accounts as a cold start would enter them into the host
 //! table, and the certificates.
 
-use crate::account::{Account, Claim, DocumentHash, Form};
-use crate::base::{AccountName, wall};
+use crate::account::{Account, Claim, Form};
+use crate::base::{AccountName, DocumentHash, wall};
 use crate::config::{AttachedCertificate, Document, Node};
 use crate::control::Journal;
 use crate::route::{Claims, Decision, DefaultSite, Hosts, Remembered};

@@ -36,6 +36,8 @@ pub struct Node {
     pub admin: Option<PathBuf>,
     /// `[metrics] address`.
     pub metrics: Option<SocketAddr>,
+    /// `[launcher]`.
+    pub launcher: Launcher,
     /// `[logs]`.
     pub logs: Logs,
     /// `[limits]`.
@@ -99,6 +101,23 @@ pub enum TlsProfile {
     Modern,
     /// TLS 1.2 (forward-secret AEAD suites) and 1.3.
     Intermediate,
+}
+
+/// `[launcher]`: who starts the accounts' programs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Launcher {
+    /// `socket`; absent: the node starts them itself, as the user it runs as.
+    pub socket: Option<PathBuf>,
+    /// `directory`: where `"auto"` sockets are, a directory an account.
+    pub directory: PathBuf,
+    /// `uid_min`: no program runs with a lower user number.
+    pub uid_min: u32,
+    /// `uid_max`: nor with a higher one.
+    pub uid_max: u32,
+    /// `cgroup_root`: the cgroup that the accounts' are made in; absent: programs stay in the launcher's.
+    pub cgroup_root: Option<PathBuf>,
+    /// `wrapper`: what programs are started by, `{account}` and `{upstream}` replaced.
+    pub wrapper: Vec<String>,
 }
 
 /// `[logs]`.
@@ -186,6 +205,8 @@ pub struct Document {
     pub limits: AccountLimits,
     /// Timeouts in effect.
     pub timeouts: Timeouts,
+    /// `[run]`.
+    pub run: Run,
     /// `[[certificate]]`: attached, first in order.
     pub certificates: Vec<AttachedCertificate>,
     /// `[[upstream]]`.
@@ -221,6 +242,48 @@ pub struct AccountLimits {
     pub body_bytes: Option<u64>,
 }
 
+/// `[run]`: how the account's programs run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Run {
+    /// `user`; absent: the account's name.
+    pub user: Option<String>,
+    /// `home`: absolute; absent: the user's.
+    pub home: Option<PathBuf>,
+    /// `address`: the account's own.
+    pub address: Option<IpAddr>,
+    /// `environment`, for all programs of the account.
+    pub environment: Environment,
+    /// What all programs of the account may take together.
+    pub limits: RunLimits,
+}
+
+/// What an account's programs may take together, by the control groups of the kernel (cgroup v2). `None`: no limit, or
+/// the kernel's own.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RunLimits {
+    /// `memory_max`, in bytes: beyond it a program is killed.
+    pub memory_max: Option<u64>,
+    /// `memory_high`, in bytes: beyond it they are slowed down and memory is taken back.
+    pub memory_high: Option<u64>,
+    /// `cpu_weight`: the share beside other accounts.
+    pub cpu_weight: Option<u32>,
+    /// `io_weight`: likewise.
+    pub io_weight: Option<u32>,
+    /// `pids_max`: processes and threads.
+    pub pids_max: Option<u32>,
+}
+
+/// Variables of a program's environment, in the order of their names. Their values are nobody's business: they are not
+/// shown by `Debug`.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Environment(pub Vec<(String, String)>);
+
+impl std::fmt::Debug for Environment {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.0.iter().map(|(name, _)| name)).finish()
+    }
+}
+
 /// `[[certificate]]` of an account.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AttachedCertificate {
@@ -247,6 +310,42 @@ pub struct Upstream {
     pub connections: u32,
     /// How long an idle connection is kept.
     pub keep_alive: Duration,
+    /// The program behind it; `None`: somebody else runs it. Boxed: most upstreams have none.
+    pub program: Option<Box<Program>>,
+}
+
+/// The program behind an upstream: what is started, and how its life is led.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Program {
+    /// `command`.
+    pub command: Command,
+    /// `directory`: absolute, or relative to the home.
+    pub directory: PathBuf,
+    /// `environment`.
+    pub environment: Environment,
+    /// `idle_time`: how long it runs without a request; `None`: for ever.
+    pub idle_time: Option<Duration>,
+    /// `start_timeout`: from its start to its being ready.
+    pub start_timeout: Duration,
+    /// `stop_signal`: its number.
+    pub stop_signal: i32,
+    /// `stop_timeout`: from the signal to the end by force.
+    pub stop_timeout: Duration,
+    /// `overlap`: whether two instances may run at a time, for a moment.
+    pub overlap: bool,
+    /// `revision`: a change restarts.
+    pub revision: String,
+    /// `ready_path`: asked for at a start until it answers below 500; `None`: accepting a connection is enough.
+    pub ready_path: Option<String>,
+}
+
+/// What is started.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// A program and its arguments, as they are: at least one.
+    Words(Vec<String>),
+    /// A line for `/bin/sh -c`, with `exec` in front.
+    Shell(String),
 }
 
 /// Where an upstream listens.
@@ -256,6 +355,8 @@ pub enum UpstreamAddress {
     Ip(SocketAddr),
     /// A unix socket.
     Unix(PathBuf),
+    /// `"auto"`: a unix socket of each instance of the program, which only the account and Parvis can reach.
+    Auto,
     /// A name to be resolved, and a port. Boxed: few upstreams have one, and a host is large.
     Name(Box<Host>, u16),
 }

@@ -1,10 +1,11 @@
 //! Every default with its bounds, its reason and its cost, in the order of the files' tables. The reference page
 //! is written from these, so what stands here is what an operator reads.
 
-use super::checked::{AccountLimits, HeadLimits, Limits, Timeouts};
-use super::scalar::Auto;
+use super::checked::{AccountLimits, HeadLimits, Launcher, Limits, Timeouts};
+use super::scalar::{Auto, Lasting};
 use super::setting::Setting;
 use crate::base::{ByteSize, Rate};
+use std::path::Path;
 use std::time::Duration;
 
 // The node file: [node], [admin], [logs].
@@ -23,6 +24,9 @@ pub(super) const WORKERS: Setting<Auto> = Setting {
 
 /// `[node] state`.
 pub(super) const STATE: &str = "/var/lib/parvis";
+
+/// `[launcher] directory`, in the state directory.
+pub(super) const PROGRAMS: &str = "programs";
 
 /// `[node] tls_profile`.
 pub(super) const TLS_PROFILE: &str = "intermediate";
@@ -391,6 +395,63 @@ pub(super) const KEEP_ALIVE: Setting<Duration> = Setting {
     cost: "An idle connection occupies a process of a prefork server. 0: a new connection for every request.",
 };
 
+/// `[[upstream]] idle_time`.
+pub(super) const IDLE_TIME: Setting<Lasting> = Setting {
+    name: "idle_time",
+    default: Lasting(Some(Duration::from_secs(30 * 60))),
+    least: Lasting(Some(Duration::from_secs(1))),
+    most: Lasting(None),
+    effect: "How long the program runs without a request, a connection in use or a tunnel before it is stopped. \
+             `\"never\"`: it is not stopped.",
+    reason: "Somebody who reads a page and goes on does not meet a start; a site that is visited twice a day does not \
+             hold its memory meanwhile.",
+    cost: "Longer: memory of programs that nobody asks. Shorter: more visitors wait for a start.",
+};
+
+/// `[[upstream]] start_timeout`.
+pub(super) const START_TIMEOUT: Setting<Duration> = Setting {
+    name: "start_timeout",
+    default: Duration::from_secs(30),
+    least: Duration::from_millis(100),
+    most: Duration::from_secs(600),
+    effect: "From the program's start to its being ready. Beyond: 504 for who waits, and the program is stopped.",
+    reason: "A large application that warms its caches on a busy machine takes ten seconds, sometimes twenty.",
+    cost: "How long visitors wait for a program that will never be ready.",
+};
+
+/// `[[upstream]] stop_timeout`.
+pub(super) const STOP_TIMEOUT: Setting<Duration> = Setting {
+    name: "stop_timeout",
+    default: Duration::from_secs(10),
+    least: Duration::ZERO,
+    most: Duration::from_secs(600),
+    effect: "From `stop_signal` to the end by force, of the program and of all that it started.",
+    reason: "Servers finish what they have begun within seconds once asked to end.",
+    cost: "How long a program that does not listen keeps its memory, and its address from the next one.",
+};
+
+/// `[launcher] uid_min`.
+pub(super) const UID_MIN: Setting<u32> = Setting {
+    name: "uid_min",
+    default: 1000,
+    least: 1,
+    most: u32::MAX - 1,
+    effect: "No program runs with a lower user number, whatever a document says; never as root.",
+    reason: "Below it are the system's own users.",
+    cost: "Lower: a document can start programs as one of these.",
+};
+
+/// `[launcher] uid_max`.
+pub(super) const UID_MAX: Setting<u32> = Setting {
+    name: "uid_max",
+    default: u32::MAX - 1,
+    least: 1,
+    most: u32::MAX - 1,
+    effect: "Nor with a higher one.",
+    reason: "Platforms number their accounts as they like.",
+    cost: "Keep it to the accounts' range, where there is one.",
+};
+
 /// `[[upstream]] verify`.
 pub(super) const VERIFY: Setting<bool> = Setting {
     name: "verify",
@@ -485,6 +546,19 @@ pub(super) fn connections_for(descriptors: Option<u64>) -> usize {
     let Auto::Fixed(most) = CONNECTIONS.most else { return 1 };
     let half = descriptors.map_or(u64::MAX, |limit| limit.saturating_sub(OWN_DESCRIPTORS) / 2);
     half.clamp(1, u64::from(most)) as usize
+}
+
+impl Default for Launcher {
+    fn default() -> Self {
+        Self {
+            socket: None,
+            directory: Path::new(STATE).join(PROGRAMS),
+            uid_min: UID_MIN.default,
+            uid_max: UID_MAX.default,
+            cgroup_root: None,
+            wrapper: Vec::new(),
+        }
+    }
 }
 
 impl Default for Limits {

@@ -9,7 +9,7 @@ use super::scalar::Wrong;
 use super::setting::Setting;
 use super::source::Source;
 use super::values::host_pattern;
-use super::{defaults as d, keys, site, upstream};
+use super::{defaults as d, keys, program, site, upstream};
 use crate::base::{AccountName, ByteSize};
 use std::path::Path;
 use std::time::Duration;
@@ -26,13 +26,15 @@ pub(super) fn check(name: &AccountName, file: &Path, text: &str, node: &Node) ->
 
 fn read(name: &AccountName, top: &Table<'_>, node: &Node) -> Document {
     let limits = limits(&top.table(&keys::ACCOUNT_LIMITS), node);
-    let upstreams = upstream::read(top, limits.in_flight);
+    let run = program::run(&top.table(&keys::RUN));
+    let upstreams = upstream::read(top, limits.in_flight, run.address);
     let sites = site::read(top, &upstreams.names);
     Document {
         name: name.clone(),
         state: state(top),
         tls_profile: tls_profile(top.get(&keys::ACCOUNT_TLS_PROFILE)).unwrap_or(node.tls_profile),
         timeouts: timeouts(&top.table(&keys::ACCOUNT_TIMEOUTS), &node.timeouts),
+        run,
         certificates: certificates(top),
         limits,
         upstreams: upstreams.checked,

@@ -1,6 +1,10 @@
 //! Every key of the node file and of an account document, table by table, those included that this version does
 //! not have yet. One list for the reader, the hints and the reference page. Says what keys are, reads none.
 
+mod programs;
+
+pub(super) use programs::*;
+
 use super::defaults as d;
 use super::setting::{Absent, Key, Later, Section};
 
@@ -16,6 +20,7 @@ pub(super) static NODE_FILE: Section = Section {
         &LISTEN,
         &ACCOUNTS,
         &CERTIFICATES,
+        &LAUNCHER,
         &ADMIN,
         &METRICS,
         &LOGS,
@@ -26,7 +31,6 @@ pub(super) static NODE_FILE: Section = Section {
         Later { name: "acme", hint: "a redirect or upstream answers for whoever issues certificates today" },
         Later { name: "trust", hint: "client addresses come from the connection or its PROXY header" },
         Later { name: "upstreams", hint: "no address is refused to an `http://` or `https://` upstream" },
-        Later { name: "launcher", hint: "the accounts' programs are started by somebody else" },
         Later { name: "deny", hint: "a packet filter refuses networks today" },
         Later { name: "allow", hint: "a packet filter refuses networks today" },
         Later { name: "legal", hint: "the access log has the visitors' addresses" },
@@ -282,7 +286,7 @@ pub(super) static ACCOUNT_FILE: Section = Section {
     about: "`accounts.d/NAME.toml`, one per account; the file's name is the account's: `a-z`, `0-9` and `-`, at most \
             63, not beginning with `-`. The same holds for sites and upstreams.",
     keys: &[&ACCOUNT_STATE, &ACCOUNT_TLS_PROFILE],
-    tables: &[&ACCOUNT_LIMITS, &ACCOUNT_TIMEOUTS, &CERTIFICATE, &UPSTREAM, &SITE],
+    tables: &[&ACCOUNT_LIMITS, &ACCOUNT_TIMEOUTS, &RUN, &CERTIFICATE, &UPSTREAM, &SITE],
     later: &[
         Later { name: "moved_to", hint: "an upstream with the other server's URL forwards meanwhile" },
         Later { name: "trust", hint: "client addresses come from the connection or its PROXY header" },
@@ -293,7 +297,6 @@ pub(super) static ACCOUNT_FILE: Section = Section {
             hint: "a Host other than the SNI is served where one certificate covers both",
         },
         Later { name: "protocols", hint: "the listener's `protocols` hold for every account" },
-        Later { name: "run", hint: "the account's programs are started by somebody else" },
         Later { name: "deny", hint: "nobody is refused by address" },
         Later { name: "allow", hint: "nobody is refused by address" },
         Later { name: "logs", hint: "the node's `[logs]` hold for every account" },
@@ -392,21 +395,24 @@ pub(super) static UPSTREAM: Section = Section {
         &UPSTREAM_SERVER_NAME,
         &UPSTREAM_CA,
         &d::VERIFY,
+        &UPSTREAM_COMMAND,
+        &UPSTREAM_DIRECTORY,
+        &UPSTREAM_ENVIRONMENT,
+        &d::IDLE_TIME,
+        &d::START_TIMEOUT,
+        &UPSTREAM_READY_PATH,
+        &UPSTREAM_STOP_SIGNAL,
+        &d::STOP_TIMEOUT,
+        &UPSTREAM_OVERLAP,
+        &UPSTREAM_REVISION,
     ],
     tables: &[],
     later: &[
-        Later { name: "command", hint: STARTED_ELSEWHERE },
-        Later { name: "directory", hint: STARTED_ELSEWHERE },
-        Later { name: "environment", hint: STARTED_ELSEWHERE },
-        Later { name: "idle_time", hint: STARTED_ELSEWHERE },
-        Later { name: "start_timeout", hint: STARTED_ELSEWHERE },
-        Later { name: "stop_signal", hint: STARTED_ELSEWHERE },
-        Later { name: "stop_timeout", hint: STARTED_ELSEWHERE },
-        Later { name: "hot_restart", hint: STARTED_ELSEWHERE },
-        Later { name: "overlap", hint: STARTED_ELSEWHERE },
-        Later { name: "revision", hint: STARTED_ELSEWHERE },
-        Later { name: "ready_path", hint: STARTED_ELSEWHERE },
-        Later { name: "hang_timeout", hint: STARTED_ELSEWHERE },
+        Later { name: "hot_restart", hint: "a change restarts the program" },
+        Later {
+            name: "hang_timeout",
+            hint: "a server that never answers is noticed when a request meets it",
+        },
         Later { name: "health", hint: "an upstream that fails is noticed when a request meets it" },
     ],
     foreign: &[],
@@ -419,10 +425,12 @@ pub(super) const UPSTREAM_NAME: Key = Key {
 };
 pub(super) const UPSTREAM_ADDRESS: Key = Key {
     name: "address",
-    takes: "`\"[::1]:8100\"`, `\"127.0.0.1:8100\"`, `\"unix:/run/alice/web.sock\"`, or a URL: \
-            `\"http://app.test:8080\"`, `\"https://[2001:db8::7]:8443\"`",
+    takes: "`\"[::1]:8100\"`, `\"127.0.0.1:8100\"`, `\":8100\"` (on the `address` of `[run]`), \
+            `\"unix:/run/alice/web.sock\"`, `\"auto\"`, or a URL: `\"http://app.test:8080\"`, \
+            `\"https://[2001:db8::7]:8443\"`",
     absent: Absent::Required,
-    effect: "Where it listens.",
+    effect: "Where it listens. `\"auto\"`, for an upstream with a `command`, is a unix socket that each instance of the \
+             program is told in `SOCKET`, and that only the account and Parvis can reach.",
 };
 pub(super) const UPSTREAM_PROTOCOL: Key = Key {
     name: "protocol",
@@ -565,6 +573,3 @@ fn contains(around: &Section, section: &Section) -> bool {
 
 /// Tables of the control panel's own.
 const FOREIGN: &[&str] = &["panel"];
-
-/// Why keys of programs are refused.
-const STARTED_ELSEWHERE: &str = "the upstream's program is started by somebody else";

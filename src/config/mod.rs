@@ -2,7 +2,7 @@
 //! applies nothing.
 //!
 //! The way of a file: [`source`] parses it, [`reader`] walks the tree by the list in [`keys`], `node`,
-//! `document`, `upstream`, `site` and `redirect` say what values mean, and what is wrong becomes a [`Report`].
+//! `document`, `program`, `upstream`, `site` and `redirect` say what values mean, and what is wrong becomes a [`Report`].
 
 mod checked;
 mod defaults;
@@ -13,6 +13,7 @@ mod machine;
 mod names;
 mod nearest;
 mod node;
+mod program;
 mod reader;
 mod redirect;
 mod reference;

@@ -1,6 +1,8 @@
 //! The node file: tree → [`Node`].
 
-use super::checked::{HeadLimits, Limits, Listen, Logs, Node, Protocols, Timeouts, TlsProfile, bytes};
+use super::checked::{
+    HeadLimits, Launcher, Limits, Listen, Logs, Node, Protocols, Timeouts, TlsProfile, bytes,
+};
 use super::machine::Machine;
 use super::nearest::nearest;
 use super::reader::{Table, Value, Word};
@@ -9,7 +11,7 @@ use super::scalar::{Auto, Wrong, quoted};
 use super::setting::Key;
 use super::source::{Of, Source};
 use super::values::{host_name, network, socket_address};
-use super::{defaults as d, keys};
+use super::{defaults as d, keys, program};
 use crate::base::{AccountName, SiteName};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::path::{Component, Path, PathBuf};
@@ -27,6 +29,7 @@ fn read(source: &Source<'_>, top: &Table<'_>, machine: &Machine) -> Node {
     let node = top.table(&keys::NODE);
     let certificates = top.table(&keys::CERTIFICATES);
     let (accounts, default_site) = accounts(top);
+    let state = path(&node, &keys::NODE_STATE).unwrap_or_else(|| d::STATE.into());
     Node {
         file: source.file().to_owned(),
         name: node
@@ -40,7 +43,6 @@ fn read(source: &Source<'_>, top: &Table<'_>, machine: &Machine) -> Node {
             Auto::Fixed(workers) => workers as usize,
         },
         user: node.get(&keys::NODE_USER).and_then(|value| value.parse(user)),
-        state: path(&node, &keys::NODE_STATE).unwrap_or_else(|| d::STATE.into()),
         tls_profile: tls_profile(node.get(&keys::NODE_TLS_PROFILE)).unwrap_or(TlsProfile::Intermediate),
         listen: listeners(top),
         accounts,
@@ -49,6 +51,8 @@ fn read(source: &Source<'_>, top: &Table<'_>, machine: &Machine) -> Node {
         default_certificate: path(&certificates, &keys::CERTIFICATES_DEFAULT),
         admin: path(&top.table(&keys::ADMIN), &keys::ADMIN_SOCKET).or_else(|| Some(d::ADMIN_SOCKET.into())),
         metrics: top.table(&keys::METRICS).get(&keys::METRICS_ADDRESS).and_then(|v| v.parse(socket_address)),
+        launcher: launcher(&top.table(&keys::LAUNCHER), &state),
+        state,
         logs: logs(&top.table(&keys::LOGS)),
         limits: limits(&top.table(&keys::NODE_LIMITS), machine),
         timeouts: timeouts(&top.table(&keys::NODE_TIMEOUTS)),
@@ -130,6 +134,21 @@ fn protocols(value: Value<'_, '_>, tls: bool) -> Protocols {
         protocols.http2 |= is_http2;
     }
     protocols
+}
+
+fn launcher(table: &Table<'_>, state: &Path) -> Launcher {
+    let (uid_min, uid_max) = (table.setting(&d::UID_MIN), table.setting(&d::UID_MAX));
+    if uid_min > uid_max {
+        table.refuse_key(d::UID_MIN.name, Wrong::new(format!("{uid_min} is more than `uid_max`, {uid_max}")));
+    }
+    Launcher {
+        socket: path(table, &keys::LAUNCHER_SOCKET),
+        directory: path(table, &keys::LAUNCHER_DIRECTORY).unwrap_or_else(|| state.join(d::PROGRAMS)),
+        uid_min,
+        uid_max,
+        cgroup_root: path(table, &keys::LAUNCHER_CGROUP_ROOT),
+        wrapper: table.get(&keys::LAUNCHER_WRAPPER).map(program::words).unwrap_or_default(),
+    }
 }
 
 fn logs(table: &Table<'_>) -> Logs {
@@ -221,7 +240,7 @@ fn path(table: &Table<'_>, key: &Key) -> Option<PathBuf> {
     table.get(key)?.path_buf()
 }
 
-fn user(text: &str) -> Result<String, Wrong> {
+pub(super) fn user(text: &str) -> Result<String, Wrong> {
     let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.');
     if text.is_empty() || text.starts_with('-') || !text.bytes().all(fits) {
         return Err(Wrong::new(format!("{} is not a user's name", quoted(text))));

@@ -267,6 +267,41 @@ impl<'t, 's> Value<'t, 's> {
         matches!(self.item.get_ref(), DeValue::Array(items) if items.is_empty())
     }
 
+    /// Whether it is a list.
+    pub(super) fn is_list(&self) -> bool {
+        matches!(self.item.get_ref(), DeValue::Array(_))
+    }
+
+    /// Whether `number`, read from this value, is within bounds; noted where it is not.
+    pub(super) fn within<T: Scalar>(&self, number: T, least: T, most: T) -> bool {
+        in_bounds(number, least, most).map_err(|wrong| self.refuse(wrong)).is_ok()
+    }
+
+    /// The names and values of a table whose names are the operator's own; noted where it is none, or has more than
+    /// `most`.
+    pub(super) fn pairs(
+        &self,
+        most: usize,
+    ) -> impl Iterator<Item = (&'t str, &'t DeValue<'s>)> + use<'t, 's> {
+        let pairs = match self.item.get_ref() {
+            DeValue::Table(pairs) if pairs.len() > most => {
+                self.refuse(Wrong::new(format!("{} entries are more than {most}", pairs.len())));
+                None
+            }
+            DeValue::Table(pairs) => Some(pairs),
+            other => {
+                // What stands there may be a secret.
+                let wrong = match other {
+                    DeValue::String(_) => Wrong::new("a text stands where a table belongs"),
+                    other => Wrong::kind("a table", other),
+                };
+                self.refuse(wrong.hint("write it as in { NAME = \"value\" }"));
+                None
+            }
+        };
+        pairs.into_iter().flatten().map(|(name, value)| (name.get_ref().as_ref(), value.get_ref()))
+    }
+
     /// The text as a path, resolved against the file's directory.
     pub(super) fn path_buf(&self) -> Option<PathBuf> {
         self.resolve(self.text()?)

@@ -37,6 +37,10 @@ pub(super) enum Auto {
     Fixed(u32),
 }
 
+/// A time that may have no end: `None` is `"never"`, longer than all others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Lasting(pub(super) Option<Duration>);
+
 /// Why a value is refused, and what to write instead.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Wrong {
@@ -296,6 +300,37 @@ impl<T: Scalar> Scalar for Option<T> {
 
     fn too_little() -> Option<&'static str> {
         Some("0 is zero: write \"unlimited\" for no limit")
+    }
+}
+
+impl Scalar for Lasting {
+    fn takes() -> String {
+        format!("{}, or `\"{NEVER}\"`", Duration::takes())
+    }
+
+    fn read(value: &DeValue<'_>) -> Result<Self, Wrong> {
+        match value {
+            DeValue::String(text) if &**text == NEVER => Ok(Self(None)),
+            DeValue::String(text) if NOT_UNLIMITED.contains(&&**text) || &**text == UNLIMITED => {
+                Err(Wrong::new(format!("{} is not the word", quoted(text))).hint("write \"never\""))
+            }
+            _ => Duration::read(value).map(|time| Self(Some(time))),
+        }
+    }
+
+    fn order(&self, other: &Self) -> Ordering {
+        self.0.order(&other.0)
+    }
+
+    fn written(&self) -> String {
+        match self.0 {
+            Some(time) => time.written(),
+            None => format!("\"{NEVER}\""),
+        }
+    }
+
+    fn too_little() -> Option<&'static str> {
+        Some("write \"never\" for no end")
     }
 }
 

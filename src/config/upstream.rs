@@ -1,13 +1,13 @@
 //! `[[upstream]]` of an account document.
 
-use super::checked::{Upstream, UpstreamAddress, UpstreamHost, UpstreamProtocol, UpstreamTls};
+use super::checked::{Program, Upstream, UpstreamAddress, UpstreamHost, UpstreamProtocol, UpstreamTls};
 use super::names::Names;
 use super::reader::{Table, Value, Within};
 use super::scalar::{Wrong, quoted};
 use super::values::{Url, host_name, socket_address};
-use super::{defaults as d, keys};
+use super::{defaults as d, keys, program};
 use crate::base::{Host, UpstreamName};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 /// The upstreams of a document.
 pub(super) struct Upstreams {
@@ -17,28 +17,68 @@ pub(super) struct Upstreams {
     pub(super) names: Names,
 }
 
-/// Reads every `[[upstream]]`; `in_flight` is the account's.
-pub(super) fn read(top: &Table<'_>, in_flight: u32) -> Upstreams {
+/// Reads every `[[upstream]]`; `in_flight` and `own` address are the account's.
+pub(super) fn read(top: &Table<'_>, in_flight: u32, own: Option<IpAddr>) -> Upstreams {
     let mut names = Names::default();
     let mut checked = Vec::new();
     for table in &top.tables(&keys::UPSTREAM) {
         let name = names.read(table, &keys::UPSTREAM_NAME, UpstreamName::new);
-        checked.extend(upstream(table, name, in_flight));
+        checked.extend(upstream(table, name, in_flight, own));
     }
     Upstreams { checked, names }
 }
 
-fn upstream(table: &Table<'_>, name: Option<UpstreamName>, in_flight: u32) -> Option<Upstream> {
+fn upstream(
+    table: &Table<'_>,
+    name: Option<UpstreamName>,
+    in_flight: u32,
+    own: Option<IpAddr>,
+) -> Option<Upstream> {
     let most = d::UPSTREAM_CONNECTIONS.most;
     let connections = Within::Default { default: in_flight.min(most), most };
     let connections = table.setting_within(&d::UPSTREAM_CONNECTIONS, connections);
     let keep_alive = table.setting(&d::KEEP_ALIVE);
-    let target = table.get(&keys::UPSTREAM_ADDRESS).and_then(target);
+    let target = table.get(&keys::UPSTREAM_ADDRESS).and_then(|value| target(value, own));
     let is_https = target.as_ref().map(|target| target.tls_host.is_some());
     let protocol = protocol(table, is_https);
     let host = host(table, target.as_ref());
     let tls = tls(table, target.as_ref());
-    Some(Upstream { name: name?, address: target?.address, protocol, host, tls, connections, keep_alive })
+    let program = program(table, target.as_ref());
+    Some(Upstream {
+        name: name?,
+        address: target?.address,
+        protocol,
+        host,
+        tls,
+        connections,
+        keep_alive,
+        program,
+    })
+}
+
+/// The program behind an upstream. It listens at an address of this machine.
+fn program(table: &Table<'_>, target: Option<&Target>) -> Option<Box<Program>> {
+    let address = target.map(|target| &target.address);
+    let program = program::program(table, address == Some(&UpstreamAddress::Auto));
+    match (&program, address) {
+        (None, Some(UpstreamAddress::Auto)) if !table.wrote(keys::UPSTREAM_COMMAND.name) => {
+            let wrong = Wrong::new("\"auto\" is the address of a program that is started here");
+            table.refuse_key(keys::UPSTREAM_ADDRESS.name, wrong.hint("say what is started with `command`"));
+        }
+        (Some(_), Some(UpstreamAddress::Name(..))) => {
+            let wrong = Wrong::new("a program that is started here has no host name");
+            table.refuse_key(
+                keys::UPSTREAM_ADDRESS.name,
+                wrong.hint("write \"auto\", \"[::1]:8100\" or \"unix:/run/web.sock\""),
+            );
+        }
+        _ => {}
+    }
+    if program.is_some() && target.is_some_and(|target| target.tls_host.is_some()) {
+        let wrong = Wrong::new("a program that is started here is spoken to in clear");
+        table.refuse_key(keys::UPSTREAM_ADDRESS.name, wrong.hint("write http://, or \"auto\""));
+    }
+    program
 }
 
 /// What an `address` says.
@@ -48,7 +88,7 @@ struct Target {
     tls_host: Option<Host>,
 }
 
-fn target(value: Value<'_, '_>) -> Option<Target> {
+fn target(value: Value<'_, '_>, own: Option<IpAddr>) -> Option<Target> {
     match value.text()?.strip_prefix("unix:") {
         Some(path) => {
             let path = value.resolve(path)?;
@@ -60,7 +100,8 @@ fn target(value: Value<'_, '_>) -> Option<Target> {
         }
         None => value.parse(|text| match Url::parse(text) {
             Some(url) => url_target(text, &url?),
-            None => ip_target(text),
+            None if text == "auto" => Ok(Target { address: UpstreamAddress::Auto, tls_host: None }),
+            None => ip_target(text, own),
         }),
     }
 }
@@ -79,16 +120,15 @@ fn url_target(text: &str, url: &Url<'_>) -> Result<Target, Wrong> {
     Ok(Target { address, tls_host: url.is_https.then(|| url.host.clone()) })
 }
 
-fn ip_target(text: &str) -> Result<Target, Wrong> {
-    let written = "write \"[::1]:8100\", \"unix:/run/web.sock\" or \"http://app.test:8100\"";
-    if text == "auto" {
-        return Err(
-            Wrong::new("this version does not have \"auto\" yet: it starts no programs").hint(written)
-        );
-    }
-    if text.strip_prefix(':').is_some_and(|port| port.parse::<u16>().is_ok()) {
-        let wrong = Wrong::new(format!("{} is a port on the account's own address", quoted(text)));
-        return Err(wrong.hint(format!("this version does not have these yet: write \"[::1]{text}\"")));
+fn ip_target(text: &str, own: Option<IpAddr>) -> Result<Target, Wrong> {
+    let written = "write \"auto\", \"[::1]:8100\", \"unix:/run/web.sock\" or \"http://app.test:8100\"";
+    if let Some(Ok(port)) = text.strip_prefix(':').map(str::parse::<u16>) {
+        let Some(own) = own else {
+            let wrong = Wrong::new(format!("{} is a port on the account's own address", quoted(text)));
+            return Err(wrong.hint(format!("name that with `address` of [run], or write \"[::1]{text}\"")));
+        };
+        let address = UpstreamAddress::Ip(reachable(text, SocketAddr::new(own, port))?);
+        return Ok(Target { address, tls_host: None });
     }
     if text.contains("://") {
         let wrong = Wrong::new(format!("{} has a scheme that no upstream has", quoted(text)));
@@ -150,7 +190,8 @@ fn host(table: &Table<'_>, target: Option<&Target>) -> UpstreamHost {
             None => wrong.hint("write \"visitor\", \"upstream\" or a name"),
         }),
     });
-    let is_socket = target.is_some_and(|target| matches!(target.address, UpstreamAddress::Unix(_)));
+    let is_socket = target
+        .is_some_and(|target| matches!(target.address, UpstreamAddress::Unix(_) | UpstreamAddress::Auto));
     if host == Some(UpstreamHost::Upstream) && is_socket {
         value.refuse(Wrong::new("a unix socket has no host name").hint("write \"visitor\" or a name"));
     }

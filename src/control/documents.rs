@@ -2,8 +2,8 @@
 //! account, and published. The directory is one source of documents; nothing below this file knows that it is one.
 
 use super::journal::Journal;
-use crate::account::{Account, Claim, DocumentHash, Form};
-use crate::base::AccountName;
+use crate::account::{Account, Claim, Form};
+use crate::base::{AccountName, DocumentHash};
 use crate::config::{self, AttachedCertificate, Document, FileName, Node, Problem, Report};
 use crate::route::{Claims, Contest, Decision, Hosts};
 use crate::telemetry::{ChangeResult, DocumentCounts};
@@ -38,7 +38,7 @@ struct Known {
 impl Known {
     /// What is known of a file with this stamp and content, read at `now` (wall time since the epoch).
     fn new(stamp: Stamp, content: &[u8], now: Duration) -> Self {
-        Self { stamp: stamp.is_settled(now).then_some(stamp), hash: hash(content) }
+        Self { stamp: stamp.is_settled(now).then_some(stamp), hash: DocumentHash::of(content) }
     }
 }
 
@@ -463,7 +463,7 @@ fn last_good_form(node: &Node, name: &AccountName) -> Option<Form> {
     let written_for = node.accounts.join(format!("{name}.toml"));
     let document = config::check_document(name, &written_for, &text, node).ok()?;
     tracing::warn!(account = %name, "served by its last good document");
-    Some(Form::compile(&document, hash(text.as_bytes()), 1, None))
+    Some(Form::compile(&document, DocumentHash::of(text.as_bytes()), 1, None))
 }
 
 fn keep_if_newer(node: &Node, name: &AccountName, content: &[u8], stamp: Stamp) {
@@ -494,13 +494,6 @@ fn read_file(file: &Path) -> io::Result<Option<(Stamp, Vec<u8>)>> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }
-}
-
-fn hash(content: &[u8]) -> DocumentHash {
-    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, content);
-    let mut hash = [0; 32];
-    hash.copy_from_slice(digest.as_ref());
-    DocumentHash(hash)
 }
 
 impl Stamp {

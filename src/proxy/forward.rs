@@ -243,7 +243,7 @@ fn host_for(spec: &config::Upstream, visitor: &Authority) -> Authority {
                 Authority { host: Host::from_ip(address.ip()), port: Some(address.port()) }
             }
             UpstreamAddress::Name(host, port) => Authority { host: Host::clone(host), port: Some(*port) },
-            UpstreamAddress::Unix(_) => visitor.clone(),
+            UpstreamAddress::Unix(_) | UpstreamAddress::Auto => visitor.clone(),
         },
     }
 }

@@ -65,6 +65,7 @@ async fn open(address: &UpstreamAddress) -> Result<Stream, Failed> {
         UpstreamAddress::Unix(path) => {
             return connected(crate::net::connect(&Endpoint::Unix(path.clone())).await);
         }
+        UpstreamAddress::Auto => return connected(Err(io::ErrorKind::NotFound.into())),
         UpstreamAddress::Name(host, port) => (host, *port),
     };
     // The resolver may read files and wait: the runtime asks it on a thread of its own.
@@ -101,6 +102,7 @@ impl std::fmt::Display for Shown<'_> {
         match self.0 {
             UpstreamAddress::Ip(address) => address.fmt(f),
             UpstreamAddress::Unix(path) => write!(f, "unix:{}", path.display()),
+            UpstreamAddress::Auto => f.write_str("its program's socket"),
             UpstreamAddress::Name(host, port) => write!(f, "{host}:{port}"),
         }
     }

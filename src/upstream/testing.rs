@@ -30,6 +30,7 @@ pub(super) fn spec_at(address: UpstreamAddress, connections: u32) -> config::Ups
         tls: None,
         connections,
         keep_alive: Duration::from_secs(60),
+        program: None,
     }
 }
 

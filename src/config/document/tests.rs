@@ -22,6 +22,7 @@ fn node() -> Node {
         default_certificate: None,
         admin: None,
         metrics: None,
+        launcher: Launcher::default(),
         logs: Logs { directory: None, access: true, http: String::new() },
         limits: Limits::default(),
         timeouts: Timeouts::default(),
@@ -155,6 +156,7 @@ fn every_key_arrives_where_it_belongs() {
             }),
             connections: 5,
             keep_alive: seconds(2),
+            program: None,
         }
     );
     let [blog, old] = &document.sites[..] else { panic!() };
@@ -285,9 +287,10 @@ const WRONG: &[(&str, &[&str])] = &[
         ],
     ),
     (
-        "[run]\nuser = \"alice\"",
+        "[run]\ncgroup = \"alice\"",
         &[
-            "1:2: run: this version does not have it yet (remove it: the account's programs are started by somebody else)",
+            "2:1: run.cgroup: this version does not have it yet (remove it: the launcher makes a control group for each \
+         account)",
         ],
     ),
     (
@@ -356,20 +359,21 @@ const WRONG_UPSTREAMS: &[(&str, &[&str])] = &[
     (
         "",
         &["1:1: upstream[0]: `address` is missing (it takes `\"[::1]:8100\"`, `\"127.0.0.1:8100\"`, \
-         `\"unix:/run/alice/web.sock\"`, or a URL: `\"http://app.test:8080\"`, `\"https://[2001:db8::7]:8443\"`)"],
+         `\":8100\"` (on the `address` of `[run]`), `\"unix:/run/alice/web.sock\"`, `\"auto\"`, or a URL: \
+         `\"http://app.test:8080\"`, `\"https://[2001:db8::7]:8443\"`)"],
     ),
     (
         "address = \":8100\"",
         &[
-            "3:11: upstream[0].address: \":8100\" is a port on the account's own address (this version does not have these \
-         yet: write \"[::1]:8100\")",
+            "3:11: upstream[0].address: \":8100\" is a port on the account's own address (name that with `address` \
+         of [run], or write \"[::1]:8100\")",
         ],
     ),
     (
         "address = \"auto\"",
         &[
-            "3:11: upstream[0].address: this version does not have \"auto\" yet: it starts no programs (write \
-         \"[::1]:8100\", \"unix:/run/web.sock\" or \"http://app.test:8100\")",
+            "3:11: upstream[0].address: \"auto\" is the address of a program that is started here (say what is started \
+         with `command`)",
         ],
     ),
     (
@@ -406,8 +410,10 @@ const WRONG_UPSTREAMS: &[(&str, &[&str])] = &[
     ),
     (
         "address = \"::1\"",
-        &["3:11: upstream[0].address: \"::1\" has no port (write \"[::1]:8100\", \"unix:/run/web.sock\" or \
-         \"http://app.test:8100\")"],
+        &[
+            "3:11: upstream[0].address: \"::1\" has no port (write \"auto\", \"[::1]:8100\", \"unix:/run/web.sock\" or \
+         \"http://app.test:8100\")",
+        ],
     ),
     (
         "address = \"http://a.test/base\"",
@@ -473,14 +479,11 @@ const WRONG_UPSTREAMS: &[(&str, &[&str])] = &[
         &["4:6: upstream[0].ca: `verify = false` asks for no roots (remove one of the two)"],
     ),
     (
-        "address = \"[::1]:1\"\ncommand = \"x\"\nidle_time = \"1m\"\nrevision = \"1\"",
+        "address = \"[::1]:1\"\ncommand = \"x\"\nhot_restart = \"SIGUSR2\"\nhang_timeout = \"1m\"",
         &[
-            "4:1: upstream[0].command: this version does not have it yet (remove it: the upstream's program is started by \
-         somebody else)",
-            "5:1: upstream[0].idle_time: this version does not have it yet (remove it: the upstream's program is started \
-         by somebody else)",
-            "6:1: upstream[0].revision: this version does not have it yet (remove it: the upstream's program is started \
-         by somebody else)",
+            "5:1: upstream[0].hot_restart: this version does not have it yet (remove it: a change restarts the program)",
+            "6:1: upstream[0].hang_timeout: this version does not have it yet (remove it: a server that never answers is \
+         noticed when a request meets it)",
         ],
     ),
     (
@@ -835,7 +838,7 @@ environment = \"hunter2\"
 ";
     let report = check_with(text, &node()).unwrap_err();
     assert!(!report.to_string().contains("hunter2"), "{report}");
-    assert!(report.to_string().contains("4 | environment …\n"), "{report}");
+    assert!(report.to_string().contains("alice.toml:4:15\n"), "{report}");
     let torn = check_with(&format!("{text}TOKEN = hunter2"), &node()).unwrap_err();
     assert!(!torn.to_string().contains("hunter2"), "{torn}");
 }

@@ -319,10 +319,11 @@ const WRONG: &[(&str, &[&str])] = &[
         ],
     ),
     (
-        "[launcher]\nsocket = \"l\"",
+        "[launcher]\nuid_min = 0\nuid_max = 5\nwrapper = \"x\"",
         &[
-            "1:2: launcher: this version does not have it yet (remove it: the accounts' programs are started by somebody \
-         else)",
+            "2:11: launcher.uid_min: 0 is less than the least, 1",
+            "2:11: launcher.uid_min: 1000 is more than `uid_max`, 5",
+            "4:11: launcher.wrapper: \"x\" stands where a list belongs (put it in brackets: [\"…\"])",
         ],
     ),
     ("[site]", &["1:2: site: no such key (`site` belongs in an account document, in [[site]])"]),

@@ -1,8 +1,9 @@
 //! No request meets half a change.
 
 use super::*;
+use crate::account::Claim;
 use crate::account::testing::{document, host};
-use crate::account::{Claim, DocumentHash};
+use crate::base::DocumentHash;
 use crate::route::{Claims, Resolution};
 use proptest::prelude::*;
 use std::collections::HashMap;
