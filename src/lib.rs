@@ -23,6 +23,7 @@ pub mod account;
 pub mod limit;
 pub mod answer;
 pub mod upstream;
+pub mod launch;
 
 // Bytes.
 pub mod net;

@@ -200,5 +200,9 @@ const WAIT_FILE: &str = "tests/wire/support/wait.rs";
 const PACE_FILE: &str = "benches/change/pace.rs";
 
 /// The files that may hold `unsafe`, each named for what it does.
-const UNSAFE_FILES: &[&str] =
-    &["src/listen/unsafe_environment.rs", "src/net/unsafe_register.rs", "tests/unsafe_counting_allocator.rs"];
+const UNSAFE_FILES: &[&str] = &[
+    "src/launch/unsafe_child.rs",
+    "src/listen/unsafe_environment.rs",
+    "src/net/unsafe_register.rs",
+    "tests/unsafe_counting_allocator.rs",
+];

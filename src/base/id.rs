@@ -1,6 +1,6 @@
 //! Names of accounts, sites and upstreams, and the id of a request.
 
-use std::borrow::Borrow;
+use std::borrow::{Borrow, Cow};
 use std::fmt;
 use std::sync::Arc;
 
@@ -68,6 +68,13 @@ macro_rules! name {
                 serializer.serialize_str(&self.0)
             }
         }
+
+        impl<'de> serde::Deserialize<'de> for $type {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = Cow::<str>::deserialize(deserializer)?;
+                Self::new(&text).map_err(serde::de::Error::custom)
+            }
+        }
     };
 }
 
@@ -124,6 +131,8 @@ mod tests {
         assert_eq!(AccountName::new("a_b"), Err(NameError::BadCharacter));
         assert!(AccountName::new(&"a".repeat(63)).is_ok());
         assert_eq!(AccountName::new(&"a".repeat(64)), Err(NameError::TooLong));
+        assert_eq!(serde_json::from_str::<AccountName>(r#""alice""#).unwrap().as_str(), "alice");
+        assert!(serde_json::from_str::<AccountName>(r#""../alice""#).is_err());
     }
 
     #[test]

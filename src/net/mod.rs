@@ -7,7 +7,7 @@ mod connect;
 mod http1;
 mod http2;
 mod listener;
-
+mod private_socket;
 mod socket;
 mod splice;
 mod stream;
@@ -21,6 +21,7 @@ pub use connect::{Endpoint, connect};
 pub use http1::{HoldsStream, Http1};
 pub use http2::{Http2, SEND_BYTES};
 pub use listener::Listener;
+pub use private_socket::PrivateSocket;
 pub use socket::{Moved, Socket};
 pub use stream::Stream;
 pub use timer::{Deadline, Elapsed, until, within};

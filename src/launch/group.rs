@@ -1,0 +1,264 @@
+//! What holds all processes of an instance together: a cgroup of its own (cgroup v2), or its process group where there
+//! is no `cgroup_root`. A process can leave its process group, and no cgroup.
+
+use super::limits;
+use super::protocol::Instance;
+use crate::base::{AccountName, UpstreamName};
+use crate::config::{Launcher, RunLimits};
+use nix::sys::statfs::{CGROUP2_SUPER_MAGIC, statfs};
+use rustix::io::Errno;
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Where cgroups are made, and what was already said about it.
+#[derive(Debug, Default)]
+pub(super) struct Groups {
+    /// As configured.
+    configured: Option<PathBuf>,
+    /// The same, if cgroups can be made there.
+    root: Option<PathBuf>,
+    /// Where it made some already: what is there is no leftover.
+    used: BTreeSet<PathBuf>,
+    /// Controllers that were logged as missing.
+    missing: BTreeSet<&'static str>,
+}
+
+/// What holds the processes of one instance.
+#[derive(Debug)]
+pub(super) struct Group {
+    cgroup: Option<PathBuf>,
+}
+
+impl Groups {
+    /// Takes the settings over, where they changed, and ends what a launcher before this one left there.
+    pub(super) async fn configure(&mut self, launcher: &Launcher) {
+        if self.configured == launcher.cgroup_root {
+            return;
+        }
+        let used = std::mem::take(&mut self.used);
+        *self = Self { configured: launcher.cgroup_root.clone(), used, ..Self::default() };
+        let Some(root) = launcher.cgroup_root.as_deref() else { return };
+        match usable(root) {
+            Ok(()) => {
+                self.root = Some(root.to_owned());
+                if self.used.insert(root.to_owned()) {
+                    end_leftovers(root).await;
+                }
+            }
+            Err(error) => {
+                let root = root.display();
+                tracing::warn!(%root, %error, "no cgroups: what a program starts can outlive it, and no limits hold");
+            }
+        }
+    }
+
+    /// The group of a new instance, and the file its process enters it by. Writes the account's limits.
+    ///
+    /// # Errors
+    /// The system's: without its cgroup no program is started.
+    pub(super) fn make(
+        &mut self,
+        account: &AccountName,
+        upstream: &UpstreamName,
+        instance: Instance,
+        wanted: &RunLimits,
+    ) -> io::Result<(Group, Option<File>)> {
+        let Some(root) = &self.root else { return Ok((Group { cgroup: None }, None)) };
+        let of_account = root.join(account.as_str());
+        make_directory(&of_account)?;
+        limits::apply(root, &of_account, wanted, &mut self.missing);
+        let cgroup = of_account.join(leaf(upstream, instance));
+        make_directory(&cgroup)?;
+        let entrance = File::options().write(true).open(cgroup.join("cgroup.procs"));
+        let group = Group { cgroup: Some(cgroup) };
+        match entrance {
+            Ok(entrance) => Ok((group, Some(entrance))),
+            Err(error) => {
+                group.discard();
+                Err(error)
+            }
+        }
+    }
+}
+
+impl Group {
+    /// Kills all of it. `leader` is the program's process, which nobody has waited for yet: its number is still its.
+    pub(super) fn kill(&self, leader: Pid) {
+        let killed = match &self.cgroup {
+            Some(cgroup) => kill_cgroup(cgroup),
+            None => kill_process_group(leader, Signal::KILL).map_err(io::Error::from),
+        };
+        if let Err(error) = killed {
+            tracing::warn!(%error, pid = leader.as_raw_nonzero(), "a program could not be killed");
+        }
+    }
+
+    /// Whether the kernel killed one of its processes for want of memory. To be asked before it is removed.
+    pub(super) fn ran_out_of_memory(&self) -> bool {
+        let Some(cgroup) = &self.cgroup else { return false };
+        fs::read_to_string(cgroup.join("memory.events")).is_ok_and(|events| has_oom_kill(&events))
+    }
+
+    /// Kills what is left, and removes what was made, for as long as it takes within bounds.
+    pub(super) async fn remove(self) {
+        let Some(cgroup) = self.cgroup else { return };
+        remove(&cgroup).await;
+    }
+
+    /// Removes what was made for an instance that never was.
+    pub(super) fn discard(self) {
+        if let Some(cgroup) = self.cgroup {
+            // What cannot be removed is removed by the next launcher.
+            let _ = fs::remove_dir(&cgroup);
+            let _ = cgroup.parent().map(fs::remove_dir);
+        }
+    }
+}
+
+/// Whether cgroups can be made below `root`, which is made where it is missing.
+fn usable(root: &Path) -> io::Result<()> {
+    make_directory(root)?;
+    if statfs(root)?.filesystem_type() != CGROUP2_SUPER_MAGIC {
+        return Err(io::Error::other("not a cgroup v2 file system"));
+    }
+    Ok(())
+}
+
+fn make_directory(path: &Path) -> io::Result<()> {
+    match fs::create_dir(path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// The name of an instance's cgroup within its account's.
+fn leaf(upstream: &UpstreamName, instance: Instance) -> String {
+    format!("{upstream}-{instance}")
+}
+
+/// Whether a directory has such a name: nothing else below the root is ours to end.
+fn is_leaf(name: &str) -> bool {
+    let is_instance = |digits: &str| digits.len() == 16 && digits.bytes().all(|b| b.is_ascii_hexdigit());
+    name.rsplit_once('-')
+        .is_some_and(|(upstream, instance)| UpstreamName::new(upstream).is_ok() && is_instance(instance))
+}
+
+/// Ends what runs below `root` by the hand of a launcher that is no more.
+async fn end_leftovers(root: &Path) {
+    for account in directories(root) {
+        for cgroup in directories(&account) {
+            if cgroup.file_name().and_then(|name| name.to_str()).is_some_and(is_leaf) {
+                tracing::warn!(cgroup = %cgroup.display(), "left behind: killed");
+                remove(&cgroup).await;
+            }
+        }
+    }
+}
+
+fn directories(path: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(path) else { return Vec::new() };
+    let is_directory = |entry: &fs::DirEntry| entry.file_type().is_ok_and(|kind| kind.is_dir());
+    entries.flatten().filter(is_directory).map(|entry| entry.path()).collect()
+}
+
+/// Kills and removes a cgroup with all below it, and its account's when it was the last.
+async fn remove(cgroup: &Path) {
+    for _ in 0..REMOVALS {
+        // Whoever was not reached this time is reached the next.
+        let _ = kill_cgroup(cgroup);
+        if remove_tree(cgroup, DEEPEST) {
+            // Refused while there are others.
+            let _ = cgroup.parent().map(fs::remove_dir);
+            return;
+        }
+        tokio::time::sleep(REMOVAL_PAUSE).await;
+    }
+    tracing::warn!(cgroup = %cgroup.display(), "processes that do not die: the cgroup stays");
+}
+
+/// Removes a cgroup with all below it; `false`: something is left.
+fn remove_tree(cgroup: &Path, deeper: usize) -> bool {
+    if deeper > 0 {
+        for below in directories(cgroup) {
+            remove_tree(&below, deeper - 1);
+        }
+    }
+    match fs::remove_dir(cgroup) {
+        Ok(()) => true,
+        Err(error) => error.kind() == io::ErrorKind::NotFound,
+    }
+}
+
+/// Kills what is in a cgroup and below: by the kernel's own means, or one by one where it has none (before 5.14).
+fn kill_cgroup(cgroup: &Path) -> io::Result<()> {
+    match limits::write(&cgroup.join("cgroup.kill"), "1") {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => kill_each(cgroup),
+        killed => killed,
+    }
+}
+
+fn kill_each(cgroup: &Path) -> io::Result<()> {
+    let listed = match fs::read_to_string(cgroup.join("cgroup.procs")) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        listed => listed?,
+    };
+    for pid in listed.lines().filter_map(|line| Pid::from_raw(line.parse().ok()?)) {
+        match kill_process(pid, Signal::KILL) {
+            Ok(()) | Err(Errno::SRCH) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
+/// Reads `memory.events`.
+fn has_oom_kill(events: &str) -> bool {
+    let count = |line: &str| line.strip_prefix("oom_kill ")?.trim().parse::<u64>().ok();
+    events.lines().find_map(count).is_some_and(|count| count > 0)
+}
+
+/// How often a cgroup is tried to be removed, and how long in between: two seconds in all. Dying takes a moment, and
+/// who hangs in the kernel may hang for ever.
+const REMOVALS: usize = 100;
+const REMOVAL_PAUSE: Duration = Duration::from_millis(20);
+
+/// Levels of cgroups below an instance's that are removed with it: a program that may make some makes few.
+const DEEPEST: usize = 8;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_cgroups_of_instances_are_ours_to_end() {
+        assert!(is_leaf(&leaf(&UpstreamName::new("web-2").unwrap(), Instance(u64::MAX))));
+        for other in
+            ["web", "web-1", "init.scope", "parvis.service", "web-00000000000000zz", "-0000000000000001"]
+        {
+            assert!(!is_leaf(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_kill_for_want_of_memory_is_read() {
+        assert!(has_oom_kill("low 0\nhigh 3\noom 1\noom_kill 1\noom_group_kill 0\n"));
+        assert!(!has_oom_kill("low 0\noom 1\noom_kill 0\noom_group_kill 1\n"));
+        assert!(!has_oom_kill(""));
+    }
+
+    #[tokio::test(flavor = "local")]
+    async fn a_directory_that_is_no_cgroup_holds_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path().join("root");
+        let mut groups = Groups::default();
+        groups.configure(&Launcher { cgroup_root: Some(root.clone()), ..Launcher::default() }).await;
+        let (alice, web) = (AccountName::new("alice").unwrap(), UpstreamName::new("web").unwrap());
+        let (group, entrance) = groups.make(&alice, &web, Instance(1), &RunLimits::default()).unwrap();
+        assert!(entrance.is_none() && group.cgroup.is_none());
+        assert_eq!(directories(&root), Vec::<PathBuf>::new());
+    }
+}

@@ -1,0 +1,220 @@
+//! The life of one program from its start to the end of all it left behind: its output is read, wishes are carried
+//! out, its end is told. Decides nothing by itself but that a stop has a deadline.
+
+use super::group::Group;
+use super::place::Socket;
+use super::protocol::{Ending, Instance};
+use super::spawn::Spawned;
+use super::tail::Tail;
+use crate::net::register;
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::process::ExitStatusExt;
+use std::pin::pin;
+use std::process;
+use std::time::Duration;
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+use tokio::sync::watch;
+use tokio::time::{Instant, Interval, interval, sleep};
+
+/// What is wished of a running program. Who wishes more than before is heard, who wishes less is not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Wish {
+    /// That it runs.
+    Run,
+    /// That it stops in its own time, which is bounded.
+    Stop,
+    /// That it is gone.
+    Kill,
+}
+
+/// How its process ended.
+#[derive(Debug)]
+pub(super) struct End {
+    /// Which.
+    pub(super) instance: Instance,
+    /// How.
+    pub(super) ending: Ending,
+    /// Whether the kernel killed one of its processes for want of memory.
+    pub(super) out_of_memory: bool,
+    /// The last lines it wrote.
+    pub(super) last_words: Vec<String>,
+}
+
+/// A program that runs.
+#[derive(Debug)]
+pub(super) struct Program {
+    instance: Instance,
+    process: process::Child,
+    pid: Pid,
+    /// Readable once the process ended.
+    life: AsyncFd<OwnedFd>,
+    output: AsyncFd<OwnedFd>,
+    tail: Tail,
+    group: Group,
+    socket: Option<Socket>,
+    manners: Manners,
+}
+
+/// How it is treated.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Manners {
+    /// What asks it to stop, by its number.
+    pub(super) stop_signal: i32,
+    /// How long it may take.
+    pub(super) stop_timeout: Duration,
+    /// How long its socket is waited for.
+    pub(super) start_timeout: Duration,
+}
+
+impl Program {
+    /// Takes over what was started.
+    ///
+    /// # Errors
+    /// The system's: the process was killed.
+    pub(super) fn new(
+        instance: Instance,
+        mut spawned: Spawned,
+        group: Group,
+        socket: Option<Socket>,
+        manners: Manners,
+    ) -> io::Result<Self> {
+        let pid = Pid::from_child(&spawned.process);
+        let watched = pidfd_open(pid, PidfdFlags::NONBLOCK)
+            .map_err(io::Error::from)
+            .and_then(|pidfd| register(pidfd, Interest::READABLE))
+            .and_then(|life| Ok((life, register(spawned.output, Interest::READABLE)?)));
+        match watched {
+            Ok((life, output)) => {
+                let process = spawned.process;
+                let tail = Tail::default();
+                Ok(Self { instance, process, pid, life, output, tail, group, socket, manners })
+            }
+            Err(error) => {
+                group.kill(pid);
+                let _ = spawned.process.wait();
+                group.discard();
+                Err(error)
+            }
+        }
+    }
+
+    /// Its process.
+    pub(super) fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Leads it to its end, and tells that to `ended` before what it left behind is gone. Dropped wishes wish its end.
+    pub(super) async fn live(mut self, mut wishes: watch::Receiver<Wish>, ended: impl AsyncFnOnce(End)) {
+        let mut deadline = pin!(sleep(Duration::ZERO));
+        let mut is_stopping = false;
+        let mut is_heard = true;
+        let mut is_written_to = true;
+        let mut door = self.door();
+        let patience = after(self.manners.start_timeout);
+        loop {
+            tokio::select! {
+                _ = self.life.readable() => break,
+                is_open = read(&self.output, &mut self.tail), if is_written_to => is_written_to = is_open,
+                changed = wishes.changed(), if is_heard => {
+                    is_heard = changed.is_ok();
+                    let wish = if is_heard { *wishes.borrow_and_update() } else { Wish::Kill };
+                    match wish {
+                        Wish::Run => {}
+                        Wish::Stop => {
+                            self.ask_to_stop();
+                            is_stopping = true;
+                            deadline.as_mut().reset(after(self.manners.stop_timeout));
+                        }
+                        Wish::Kill => self.group.kill(self.pid),
+                    }
+                }
+                () = &mut deadline, if is_stopping => {
+                    is_stopping = false;
+                    tracing::warn!(pid = self.pid(), "a program did not stop in its time: killed");
+                    self.group.kill(self.pid);
+                }
+                now = knock(&mut door) => {
+                    if now > patience || self.socket.as_ref().is_none_or(Socket::let_node_in) {
+                        door = None;
+                    }
+                }
+            }
+        }
+        // Its number is its own until it is waited for: until then, its process group is.
+        self.group.kill(self.pid);
+        let ending = ending_of(self.process.wait());
+        for _ in 0..LAST_READS {
+            if !read_now(self.output.get_ref(), &mut self.tail).is_ok_and(|is_open| is_open) {
+                break;
+            }
+        }
+        let out_of_memory = self.group.ran_out_of_memory();
+        drop(self.socket);
+        let last_words = self.tail.finish();
+        ended(End { instance: self.instance, ending, out_of_memory, last_words }).await;
+        self.group.remove().await;
+    }
+
+    /// When to see whether the node can be let in; `None`: it can enter by itself.
+    fn door(&self) -> Option<Interval> {
+        self.socket.as_ref().filter(|socket| !socket.let_node_in()).map(|_| interval(KNOCK))
+    }
+
+    /// The signal goes to the program alone: what becomes of its processes is its business until they are killed.
+    fn ask_to_stop(&self) {
+        let Some(signal) = Signal::from_named_raw(self.manners.stop_signal) else { return };
+        // One that has ended needs no signal.
+        let _ = pidfd_send_signal(self.life.get_ref(), signal);
+    }
+}
+
+fn after(time: Duration) -> Instant {
+    Instant::from_std(crate::base::now()) + time
+}
+
+/// Waits for the next knock at a door; for ever where there is none.
+async fn knock(door: &mut Option<Interval>) -> Instant {
+    match door {
+        Some(door) => door.tick().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Reads what there is once there is something; `false`: nobody writes any more.
+async fn read(output: &AsyncFd<OwnedFd>, tail: &mut Tail) -> bool {
+    let Ok(mut ready) = output.readable().await else { return false };
+    match ready.try_io(|output| read_now(output.get_ref(), tail)) {
+        Ok(Ok(is_open)) => is_open,
+        Ok(Err(_)) => false,
+        Err(_would_block) => true,
+    }
+}
+
+/// Reads some of what there is.
+fn read_now(output: &OwnedFd, tail: &mut Tail) -> io::Result<bool> {
+    let mut bytes = [0; READ_BYTES];
+    let length = rustix::io::read(output, &mut bytes)?;
+    tail.push(&bytes[..length]);
+    Ok(length > 0)
+}
+
+fn ending_of(status: io::Result<process::ExitStatus>) -> Ending {
+    let Ok(status) = status else { return Ending::Unknown };
+    match (status.code(), status.signal()) {
+        (Some(code), _) => Ending::Code(code),
+        (None, Some(signal)) => Ending::Signal(signal),
+        (None, None) => Ending::Unknown,
+    }
+}
+
+/// How often a socket that is to come is looked for: a start is not slower for it.
+const KNOCK: Duration = Duration::from_millis(20);
+
+/// Bytes of one read.
+const READ_BYTES: usize = 4096;
+
+/// Reads of what an ended program wrote last: what a pipe holds, and more, should somebody still write.
+const LAST_READS: usize = 64;
