@@ -30,6 +30,9 @@ pub trait Node: Send + Sync + 'static {
     /// Reads the node file, every document and every certificate again; what came of it as JSON.
     fn reload(&self) -> Reply;
 
+    /// Starts the programs of `ACCOUNT` or `ACCOUNT/UPSTREAM` anew; how many as JSON.
+    fn restart(&self, which: &str) -> Reply;
+
     /// Begins the drain, if it has not begun; how it goes as JSON.
     fn drain(&self) -> Reply;
 }
@@ -49,7 +52,7 @@ pub type Reply = Pin<Box<dyn Future<Output = Result<String, Refused>> + Send>>;
 /// Why a question has no answer, or a wish was not fulfilled.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refused {
-    /// There is no such account.
+    /// There is no such account, or it has no such program.
     Unknown,
     /// What there is to read has mistakes, which the JSON lists; the node goes on as before.
     Invalid(String),

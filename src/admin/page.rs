@@ -30,10 +30,12 @@ pub(super) async fn admin_page<B>(node: &impl Node, request: &Request<B>) -> Pag
         "/drain" if method == Method::POST => reply(node.drain()).await,
         "/ready" | "/status" => method_not_allowed("GET, HEAD"),
         "/reload" | "/drain" => method_not_allowed("POST"),
-        path => match path.strip_prefix("/status/") {
-            Some(account) if reads(method) => reply(node.status(Some(account))).await,
-            Some(_) => method_not_allowed("GET, HEAD"),
-            None => not_found(),
+        path => match (path.strip_prefix("/status/"), path.strip_prefix("/restart/")) {
+            (Some(account), _) if reads(method) => reply(node.status(Some(account))).await,
+            (Some(_), _) => method_not_allowed("GET, HEAD"),
+            (_, Some(which)) if method == Method::POST => reply(node.restart(which)).await,
+            (_, Some(_)) => method_not_allowed("POST"),
+            (None, None) => not_found(),
         },
     }
 }
@@ -59,7 +61,7 @@ fn ready(node: &impl Node) -> Page {
 pub(super) async fn reply(reply: Reply) -> Page {
     match reply.await {
         Ok(body) => json(StatusCode::OK, body),
-        Err(Refused::Unknown) => json(StatusCode::NOT_FOUND, error("there is no such account")),
+        Err(Refused::Unknown) => json(StatusCode::NOT_FOUND, error("there is no such account or program")),
         Err(Refused::Invalid(report)) => json(StatusCode::UNPROCESSABLE_ENTITY, report),
         Err(Refused::Unavailable(why)) => json(StatusCode::SERVICE_UNAVAILABLE, error(&why)),
     }

@@ -26,7 +26,7 @@ pub async fn serve_metrics(listener: MetricsListener, node: Arc<impl Node>) -> I
     serve(|| listener.accept(), respond, METRICS_BOUNDS).await
 }
 
-/// Serves `/status`, `/ready`, `/reload` and `/drain` until it is dropped, and its connections with it.
+/// Serves `/status`, `/ready`, `/reload`, `/restart` and `/drain` until it is dropped, and its connections with it.
 pub async fn serve_admin(socket: AdminSocket, node: Arc<impl Node>) -> Infallible {
     let respond = move |request: http::Request<Incoming>| {
         let node = Arc::clone(&node);

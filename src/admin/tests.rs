@@ -67,6 +67,11 @@ impl Node for Dummy {
         })
     }
 
+    fn restart(&self, which: &str) -> Reply {
+        self.wish(if which == "alice/web" { "restart alice/web" } else { "restart something" });
+        Box::pin(std::future::ready(Ok("{}".into())))
+    }
+
     fn drain(&self) -> Reply {
         self.wish("drain");
         self.draining.store(true, Ordering::SeqCst);
@@ -176,13 +181,15 @@ fn the_admin_socket_answers_questions_and_passes_wishes_on() {
             (&get, "/ready", 200, "ready\n"),
             (&get, "/status", 200, r#"{"accounts":1}"#),
             (&get, "/status/alice", 200, r#"{"name":"alice"}"#),
-            (&get, "/status/nobody", 404, r#"{"error":"there is no such account"}"#),
+            (&get, "/status/nobody", 404, r#"{"error":"there is no such account or program"}"#),
             (&get, "/reload", 405, "allowed: POST\n"),
             (&get, "/drain", 405, "allowed: POST\n"),
             (&post, "/status", 405, "allowed: GET, HEAD\n"),
             (&post, "/status/alice", 405, "allowed: GET, HEAD\n"),
             (&get, "/metrics", 404, "there is no such page\n"),
             (&post, "/reload", 422, r#"{"problems":["x"]}"#),
+            (&post, "/restart/alice/web", 200, "{}"),
+            (&get, "/restart/alice", 405, "allowed: POST\n"),
             (&post, "/drain", 200, "{}"),
             (&get, "/ready", 503, "not ready: draining\n"),
         ] {
@@ -192,7 +199,7 @@ fn the_admin_socket_answers_questions_and_passes_wishes_on() {
                 "{method} {page}"
             );
         }
-        assert_eq!(*node.wishes.lock().unwrap(), ["reload", "drain"]);
+        assert_eq!(*node.wishes.lock().unwrap(), ["reload", "restart alice/web", "drain"]);
         server.abort();
         assert!(server.await.unwrap_err().is_cancelled());
         assert_eq!(

@@ -59,6 +59,10 @@ fn text(cause: Cause) -> &'static str {
         Cause::ConnectTimeout | Cause::TimedOut | Cause::UpstreamStalled | Cause::AnswerStalled => {
             "This site's server did not answer in time."
         }
+        Cause::StartFailed => "This site's server could not be started.",
+        Cause::StartTimeout => {
+            "This site's server is being started and was not ready in time. Please try again in a moment."
+        }
         Cause::Refused
         | Cause::Unreachable
         | Cause::DnsError

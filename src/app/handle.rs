@@ -1,7 +1,7 @@
 //! The running node as the admin pages see it: questions and wishes on their way to the control thread.
 
 use crate::admin::{Node, Readiness, Refused, Reply};
-use crate::base::AccountName;
+use crate::base::{AccountName, UpstreamName};
 use crate::config::Report;
 use crate::control::{Command, Reloaded};
 use crate::route::Hosts;
@@ -81,6 +81,26 @@ impl Node for Handle {
             match answer.await {
                 Ok(Ok(reloaded)) => json::<Reloaded>(&reloaded),
                 Ok(Err(report)) => Err(Refused::Invalid(problems(&report))),
+                Err(_) => Err(ending()),
+            }
+        })
+    }
+
+    fn restart(&self, which: &str) -> Reply {
+        let (account, upstream) = match which.split_once('/') {
+            Some((account, upstream)) => (account, Some(UpstreamName::new(upstream))),
+            None => (which, None),
+        };
+        let (Ok(account), Ok(upstream)) = (AccountName::new(account), upstream.transpose()) else {
+            return Box::pin(std::future::ready(Err(Refused::Unknown)));
+        };
+        let commands = self.commands.clone();
+        Box::pin(async move {
+            let (reply, answer) = oneshot::channel();
+            commands.send(Command::Restart(account, upstream, reply)).await.map_err(|_| ending())?;
+            match answer.await {
+                Ok(Some(count)) => Ok(serde_json::json!({ "restarting": count }).to_string()),
+                Ok(None) => Err(Refused::Unknown),
                 Err(_) => Err(ending()),
             }
         })

@@ -9,7 +9,8 @@ mod worker;
 use crate::admin::{AdminSocket, MetricsListener, serve_admin, serve_metrics};
 use crate::base::{DrainSwitch, now};
 use crate::config::{self, Node};
-use crate::control::{Control, Shared};
+use crate::control::{Control, ProgramWish, Programs, Shared};
+use crate::launch;
 use crate::listen::{Assumed, Clients, Inherited, Listeners, assume_user};
 use crate::proxy;
 use crate::route::Hosts;
@@ -28,7 +29,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
-use tokio::sync::mpsc;
+use tokio::sync::mpsc::{self, UnboundedSender};
+use tokio::sync::oneshot;
 
 /// Lets the process have as many descriptors as it may: the soft limit is a habit for programs that cannot count them,
 /// ours are counted. To be called before the settings are read: `"auto"` means what the process may have.
@@ -43,6 +45,33 @@ pub fn use_all_descriptors() {
 pub fn run(node: Node) -> ExitCode {
     // Before the first thread: it changes the environment.
     run_and_tell(node, Inherited::from_environment(), || {})
+}
+
+/// Runs the launcher of `node` until it is told to end. 0 then, 71 for what the system refuses (EX_OSERR), 78 where the
+/// node file names no socket for it (EX_CONFIG).
+pub fn launcher(node: Node) -> ExitCode {
+    let log = match NodeLog::start() {
+        Ok(log) => log,
+        Err(error) => {
+            complain(&format_args!("parvis: no log: {error}"));
+            return ExitCode::from(OS_ERROR);
+        }
+    };
+    let code = match &node.launcher.socket {
+        None => {
+            tracing::error!("`[launcher] socket` is missing: the node starts its programs itself");
+            ExitCode::from(CONFIG_ERROR)
+        }
+        Some(_) => match launch::serve(node) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                tracing::error!("{error}");
+                ExitCode::from(OS_ERROR)
+            }
+        },
+    };
+    log.finish(LOG_PATIENCE);
+    code
 }
 
 /// Runs the demo until Ctrl-C.
@@ -102,6 +131,7 @@ struct Running {
     runtime: tokio::runtime::Runtime,
     node: Arc<ArcSwap<Node>>,
     control: Control,
+    programs: (Programs, UnboundedSender<ProgramWish>),
     listeners: Arc<Listeners>,
     metrics: Arc<Metrics>,
     admin: Option<AdminSocket>,
@@ -165,7 +195,9 @@ impl Running {
         metrics.observe_accounts(handle::account_source(Arc::clone(&hosts)));
         let workers = node.workers;
         let node = Arc::new(ArcSwap::from_pointee(node));
+        let (programs, wish) = Programs::new(Arc::clone(&node), Arc::clone(&hosts), Arc::clone(&metrics));
         let control = Control::start(Shared {
+            programs: wish.clone(),
             node: Arc::clone(&node),
             hosts: Arc::clone(&hosts),
             listeners: Arc::clone(&listeners),
@@ -201,6 +233,7 @@ impl Running {
             runtime,
             node,
             control,
+            programs: (programs, wish),
             listeners,
             metrics,
             admin,
@@ -233,6 +266,7 @@ impl Running {
             runtime,
             node,
             control,
+            programs: (programs, wish),
             listeners,
             metrics,
             admin,
@@ -245,9 +279,10 @@ impl Running {
         let (commands, received) = mpsc::channel(COMMANDS);
         let (drain_wish, mut drain_wished) = mpsc::channel(1);
         let handle = Arc::new(Handle::new(commands, drain_wish, Arc::clone(&metrics)));
-        let drained = runtime.block_on(async {
+        let drained: io::Result<()> = runtime.block_on(async {
             let tasks = tokio::task::LocalSet::new();
             tasks.spawn_local(control.run(received));
+            tasks.spawn_local(programs.run());
             if let Some(socket) = admin {
                 tasks.spawn_local(serve_admin(socket, Arc::clone(&handle)));
             }
@@ -278,7 +313,13 @@ impl Running {
                         workers.into_iter().map(JoinHandle::join).for_each(joined);
                     })
                     .await
-                    .map_err(io::Error::other)
+                    .map_err(io::Error::other)?;
+                    let (ended, end) = oneshot::channel();
+                    let _ = wish.send(ProgramWish::End(ended));
+                    if tokio::time::timeout(PROGRAMS_PATIENCE, end).await.is_err() {
+                        tracing::warn!("programs are left behind: they did not end in time");
+                    }
+                    Ok(())
                 })
                 .await
         });
@@ -318,6 +359,9 @@ const OS_ERROR: u8 = 71;
 
 /// Commands that may wait for the control thread: people and their tools, one at a time as a rule.
 const COMMANDS: usize = 64;
+
+/// How long the programs that the node started itself may take to end with it.
+const PROGRAMS_PATIENCE: Duration = Duration::from_secs(15);
 
 /// How long the logs may take to be written at the end.
 const LOG_PATIENCE: Duration = Duration::from_secs(5);

@@ -157,6 +157,10 @@ causes! {
 
     /// The upstream refused the connection, or its socket does not exist.
     Refused = "refused" 502 "connection_refused" Site keep WARN;
+    /// The site's program could not be started, or ended before it was ready.
+    StartFailed = "start_failed" 502 "destination_unavailable" Site keep WARN;
+    /// The site's program was not ready in time.
+    StartTimeout = "start_timeout" 504 "connection_timeout" Site keep WARN;
     /// The upstream's address cannot be reached.
     Unreachable = "unreachable" 502 "destination_ip_unroutable" Site keep WARN;
     /// The upstream's name has no address.

@@ -1,4 +1,4 @@
-//! `parvis status`, `reload` and `drain`: one question to the running node over its admin socket, and its answer on
+//! `parvis status`, `reload`, `restart` and `drain`: one question to the running node over its admin socket, and its answer on
 //! the screen.
 
 use super::outline::outline;
@@ -32,6 +32,17 @@ pub(super) fn reload(json: bool, door: &Door) -> ExitCode {
 /// `parvis drain`.
 pub(super) fn drain(json: bool, door: &Door) -> ExitCode {
     ask(&Method::POST, "/drain", STATUS_PATIENCE, json, door)
+}
+
+/// `parvis restart ACCOUNT[/UPSTREAM]`.
+pub(super) fn restart(which: &str, json: bool, door: &Door) -> ExitCode {
+    let name = |name| config::FileName::of(format!("{name}.toml").as_ref()) != config::FileName::Stray;
+    // What is no name would be another path.
+    if which.split('/').count() > 2 || !which.split('/').all(name) {
+        eprintln!("parvis: {which:?} is neither ACCOUNT nor ACCOUNT/UPSTREAM");
+        return ExitCode::from(NO);
+    }
+    ask(&Method::POST, &format!("/restart/{which}"), STATUS_PATIENCE, json, door)
 }
 
 fn ask(method: &Method, path: &str, patience: Duration, json: bool, door: &Door) -> ExitCode {

@@ -23,6 +23,8 @@ pub fn run() -> ExitCode {
         Command::Status { account, json, door } => ask::status(account.as_deref(), json, &door),
         Command::Reload { json, door } => ask::reload(json, &door),
         Command::Drain { json, door } => ask::drain(json, &door),
+        Command::Restart { which, json, door } => ask::restart(&which, json, &door),
+        Command::Launcher { config } => launch(&config),
         Command::Schema => {
             eprintln!("parvis: this version has no schema yet: docs/configuration.md has every key");
             ExitCode::from(NO)
@@ -35,6 +37,14 @@ fn serve(file: &Path) -> ExitCode {
     app::use_all_descriptors();
     match config::load_node(file) {
         Ok(node) => app::run(node),
+        Err(report) => check::refuse(&report),
+    }
+}
+
+/// Runs the launcher of the node of `file`.
+fn launch(file: &Path) -> ExitCode {
+    match config::load_node(file) {
+        Ok(node) => app::launcher(node),
         Err(report) => check::refuse(&report),
     }
 }
@@ -98,6 +108,22 @@ enum Command {
         #[command(flatten)]
         door: Door,
     },
+    /// Have programs started anew: without a request lost where the document lets two overlap
+    Restart {
+        /// ACCOUNT, or ACCOUNT/UPSTREAM
+        which: String,
+        /// As the node says it, in JSON
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        door: Door,
+    },
+    /// Start and stop the accounts' programs, for the node that runs with the same node file
+    Launcher {
+        /// The node file
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+    },
     /// Print the schema of the files (not in this version yet)
     Schema,
 }
@@ -143,6 +169,8 @@ mod tests {
             "parvis status alice --json --socket s",
             "parvis reload --config f",
             "parvis drain --socket s",
+            "parvis restart alice/web --socket s",
+            "parvis launcher --config f",
             "parvis schema",
         ] {
             assert!(Parvis::try_parse_from(line.split(' ')).is_ok(), "{line}");

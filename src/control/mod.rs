@@ -4,15 +4,17 @@
 mod documents;
 mod journal;
 mod leaving;
+mod programs;
 mod status;
 mod watch;
 
 pub use documents::{Applied, Documents};
 pub use journal::Journal;
+pub use programs::{ProgramWish, Programs};
 pub use status::Status;
 pub use watch::{Hint, Watch};
 
-use crate::base::{AccountName, now, wall};
+use crate::base::{AccountName, UpstreamName, now, wall};
 use crate::config::{self, FileName, Node, Report};
 use crate::listen::{Changes, Listeners};
 use crate::route::{DefaultSite, Hosts};
@@ -26,7 +28,8 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc::{self, UnboundedSender};
+use tokio::sync::oneshot;
 
 /// What the control thread looks after.
 pub struct Control {
@@ -37,6 +40,7 @@ pub struct Control {
     listeners: Arc<Listeners>,
     log_writer: Rc<LogWriter>,
     metrics: Arc<Metrics>,
+    programs: UnboundedSender<ProgramWish>,
     watch: Watch,
     /// The revision of the certificates' directories that is watched.
     watched: Option<u64>,
@@ -56,12 +60,16 @@ pub struct Shared {
     pub log_writer: Rc<LogWriter>,
     /// The node's metrics.
     pub metrics: Arc<Metrics>,
+    /// Whoever leads the programs' lives. Unbounded: a wish for each account at the start, then one for each change.
+    pub programs: UnboundedSender<ProgramWish>,
 }
 
 /// What is asked of the control thread.
 pub enum Command {
     /// The node's status, or that of one account; `None` where there is no such account.
     Status(Option<AccountName>, oneshot::Sender<Option<Status>>),
+    /// Start the program of one upstream, or all of an account, anew. Answers how many; `None`: there is none.
+    Restart(AccountName, Option<UpstreamName>, oneshot::Sender<Option<usize>>),
     /// Read the node file, every document and every certificate again.
     Reload(oneshot::Sender<Result<Reloaded, Report>>),
 }
@@ -94,6 +102,7 @@ impl Control {
             Certificates::open(certificate_settings(&node), wall()).map_err(io::Error::other)?;
         shared.hosts.each_account(|account| {
             certificates.attach(account.name(), account.form().certificates(), wall());
+            follow(&shared.programs, account.name());
         });
         let mut control = Self {
             node: shared.node,
@@ -103,6 +112,7 @@ impl Control {
             listeners: shared.listeners,
             log_writer: shared.log_writer,
             metrics: shared.metrics,
+            programs: shared.programs,
             watch,
             watched: None,
             leaving: Leaving::default(),
@@ -149,6 +159,9 @@ impl Control {
         match command {
             Command::Status(account, reply) => {
                 let _ = reply.send(self.status(account.as_ref()));
+            }
+            Command::Restart(account, upstream, reply) => {
+                let _ = self.programs.send(ProgramWish::Restart(account, upstream, reply));
             }
             Command::Reload(reply) => {
                 let _ = reply.send(self.reload());
@@ -212,6 +225,7 @@ impl Control {
         if let Some(attached) = &applied.attached {
             self.certificates.attach(&applied.account, attached, wall());
         }
+        follow(&self.programs, &applied.account);
         self.metrics.change(applied.result, applied.took);
         let (account, result) = (&applied.account, applied.result);
         let took_ms = applied.took.as_secs_f64() * 1000.0;
@@ -309,6 +323,11 @@ impl Control {
             self.started,
         )
     }
+}
+
+/// Has the account's programs looked at. Nobody does while the node ends.
+fn follow(programs: &UnboundedSender<ProgramWish>, account: &AccountName) {
+    let _ = programs.send(ProgramWish::Follow(account.clone()));
 }
 
 /// Ready at `due`; never, where there is nothing to wait for.

@@ -88,6 +88,18 @@ struct UpstreamStatus {
     connections_open: u32,
     connections_in_use: u32,
     waiting: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    program: Option<ProgramStatus>,
+}
+
+/// The program behind an upstream.
+#[derive(Debug, Serialize)]
+struct ProgramStatus {
+    state: &'static str,
+    seconds: u64,
+    pid: Option<u32>,
+    starts: u64,
+    failure: Option<String>,
 }
 
 impl Status {
@@ -194,6 +206,13 @@ fn account_status(account: &Account, documents: &Documents) -> AccountStatus {
                     connections_open: counts.open,
                     connections_in_use: counts.in_use,
                     waiting: counts.waiting,
+                    program: upstream.standing().map(|standing| ProgramStatus {
+                        state: standing.state,
+                        seconds: wall().saturating_sub(standing.since).as_secs(),
+                        pid: standing.pid,
+                        starts: standing.starts,
+                        failure: standing.failure.clone(),
+                    }),
                 }
             })
             .collect(),

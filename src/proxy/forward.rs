@@ -55,12 +55,16 @@ pub async fn to_upstream<C: Client>(
     let repeatable = head.is_idempotent() && head.body() == BodyLength::None && head.upgrade().is_none();
     let want = if repeatable { Want::Any } else { Want::Fresh };
     let lease = attempt.lease(client, record, want).await?;
-    let stale = lease.is_reused() && repeatable;
+    let (stale, instance) = (lease.is_reused() && repeatable, lease.instance());
     let mut guards = Guards { admission: Some(admission), tunnel };
     match attempt.exchange(client, record, lease, &mut guards).await {
         Err(failed) if stale && failed.untouched && failed.refusal.cause == Cause::Closed => {
             // The upstream closed a kept connection just as this request went out: nobody read it.
             let lease = attempt.lease(client, record, Want::Fresh).await?;
+            if lease.instance() != instance {
+                // Not the connection has ended but the program, and this request may be why.
+                return Err(failed.refusal);
+            }
             attempt.exchange(client, record, lease, &mut guards).await.map_err(|failed| failed.refusal)
         }
         result => result.map_err(|failed| failed.refusal),

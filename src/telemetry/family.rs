@@ -102,6 +102,15 @@ families! {
             "Bytes of answer bodies sent for the ten busiest accounts by name, and for all others as _other.";
     }
 
+    "The accounts' programs" {
+        PROGRAMS = "parvis_programs" Gauge ["state"]
+            "Programs of the accounts: stopped, starting, ready, restarting, stopping, failed.";
+        PROGRAM_STARTS = "parvis_program_starts_total" Counter ["result"]
+            "How starts of programs went (ready, failed, late), and crashes of programs that had served.";
+        PROGRAM_WAIT = "parvis_program_start_seconds" Histogram []
+            "Time from a program's start to its being ready.";
+    }
+
     "Documents, certificates and changes" {
         CHANGES = "parvis_changes_total" Counter ["result"]
             "Changed account documents: applied, partial (another account holds one of its hosts), refused, removed.";

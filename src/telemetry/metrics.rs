@@ -9,6 +9,7 @@ use super::family::{
 use super::node_log;
 use super::pools::PoolCollector;
 use super::process::ProcessCollector;
+use super::programs::ProgramFigures;
 use super::shard::Shard;
 use super::sum::ShardCollector;
 use prometheus::core::{Collector, Desc};
@@ -29,6 +30,7 @@ pub struct Metrics {
     documents: [IntGauge; DOCUMENT_FIGURES.len()],
     ready: IntGauge,
     workers: IntGauge,
+    programs: ProgramFigures,
 }
 
 /// What became of a changed document.
@@ -87,6 +89,7 @@ impl Metrics {
             ],
             ready: gauge(&READY)?,
             workers: gauge(&WORKERS)?,
+            programs: ProgramFigures::new()?,
         };
         metrics.register()?;
         Ok(metrics)
@@ -118,6 +121,7 @@ impl Metrics {
         for gauge in &self.documents {
             collectors.push(Box::new(gauge.clone()));
         }
+        collectors.extend(self.programs.collectors());
         collectors.into_iter().try_for_each(|collector| self.registry.register(collector))
     }
 
@@ -146,6 +150,11 @@ impl Metrics {
         for (gauge, figure) in self.documents.iter().zip(figures) {
             gauge.set(i64::try_from(figure).unwrap_or(i64::MAX));
         }
+    }
+
+    /// The figures of the accounts' programs.
+    pub fn programs(&self) -> &ProgramFigures {
+        &self.programs
     }
 
     /// Says whether the node asks for traffic: `/ready`.

@@ -10,6 +10,7 @@ mod metrics;
 mod node_log;
 mod pools;
 mod process;
+mod programs;
 mod repeat;
 mod shard;
 mod sum;
@@ -19,6 +20,7 @@ pub use busiest::{AccountSample, AccountSource};
 pub use family::{FAMILIES, Family, Kind};
 pub use metrics::{ChangeResult, DocumentCounts, LogTallySource, Metrics};
 pub use node_log::NodeLog;
+pub use programs::{ProgramFigures, StartResult};
 pub use repeat::{Repeated, Sparse};
 pub use shard::{
     ConnectionGauge, ConnectionProtocol, Done, HandshakeFailure, InFlight, Protocol, Shard, TlsVersion,

@@ -1,6 +1,7 @@
 //! Opens connections to upstreams, and says whose fault it is when that fails.
 
 use super::Upstream;
+use super::parking::Stand;
 use super::transport::Transport;
 use crate::base::{Cause, Refusal, now};
 use crate::config::{self, UpstreamAddress};
@@ -12,7 +13,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Connects to the address of `spec` within `patience`, and begins to speak its protocol.
+/// Connects to the address of `spec`, or of the instance that serves, within `patience`, and begins to speak its protocol.
 ///
 /// # Errors
 /// `Refused`, `Unreachable`, `ConnectTimeout`, `DnsError`; `Overloaded` where the node itself lacks descriptors
@@ -20,15 +21,18 @@ use std::time::Duration;
 pub(super) async fn connect(
     upstream: &Upstream,
     spec: &config::Upstream,
+    stand: Option<&Stand>,
     patience: Duration,
 ) -> Result<Transport, Refusal> {
+    // Of a program it is the instance that knows: each may have an address of its own.
+    let address = stand.map_or(&spec.address, |stand| &stand.address);
     let refuse = |cause, why: &dyn std::fmt::Display| {
         let (account, name) = (upstream.account(), &spec.name);
-        Refusal::new(cause, format!("upstream {account}/{name} at {}: {why}", Shown(&spec.address)))
+        Refusal::new(cause, format!("upstream {account}/{name} at {}: {why}", Shown(address)))
     };
     let deadline = now() + patience;
     let late = |_| refuse(Cause::ConnectTimeout, &format_args!("no answer within {patience:?}"));
-    let stream = within(deadline, open(&spec.address)).await.map_err(late)?;
+    let stream = within(deadline, open(address)).await.map_err(late)?;
     let stream = stream.map_err(|failed| refuse(failed.cause, &failed.error))?;
     let Some(tls) = &spec.tls else {
         let begun = within(deadline, Transport::begin(stream, spec.protocol)).await.map_err(late)?;

@@ -2,6 +2,7 @@
 
 use super::Upstream;
 use super::handed::Moved;
+use super::parking::Stand;
 use super::transport::Transport;
 use super::watch::Watched;
 use super::word::Generation;
@@ -29,6 +30,8 @@ pub(super) struct Connection {
 pub(super) struct Provenance {
     pub(super) spec: Arc<config::Upstream>,
     pub(super) generation: Generation,
+    /// The instance of the program; `None`: somebody else runs the server.
+    pub(super) stand: Option<Arc<Stand>>,
 }
 
 impl Connection {

@@ -5,6 +5,7 @@ use super::Pools;
 use super::connection::Connection;
 use super::transport::Transport;
 use crate::config;
+use crate::launch::Instance;
 use crate::net::Stream;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -44,6 +45,11 @@ impl Lease {
             Some(connection) => &connection.provenance.spec,
             None => unreachable!("{GONE}"),
         }
+    }
+
+    /// The instance of the upstream's program that it leads to; `None`: somebody else runs the server.
+    pub fn instance(&self) -> Option<Instance> {
+        self.connection.as_ref()?.provenance.stand.as_ref().map(|stand| stand.instance)
     }
 
     /// Whether the connection served another request before: if it breaks before the answer began, the

@@ -7,6 +7,7 @@
 //! the first in line and nobody overtakes.
 
 use super::word::{Generation, MOST, State, Word};
+use crate::base::Refusal;
 use crate::base::queue::{Full, Line, Queue, Ticket, Waiting, Wake};
 use crate::base::sync::{AtomicU32, AtomicU64, Ordering};
 use smallvec::SmallVec;
@@ -24,6 +25,8 @@ pub(super) struct Ledger<C> {
 struct CountsLine {
     word: AtomicU64,
     cap: AtomicU32,
+    /// Whether a connection was lent or opened since somebody last asked.
+    used: AtomicU32,
 }
 
 /// What a waiter is granted; the connection it may use is counted as in use already.
@@ -31,6 +34,8 @@ struct CountsLine {
 pub(super) enum Grant<C> {
     /// It may open one.
     Place,
+    /// There will be none, for this reason; nothing is counted for it.
+    Nothing(Refusal),
     /// It may use this one.
     Connection(C),
 }
@@ -70,8 +75,11 @@ pub(super) enum Returned {
 
 impl<C> Ledger<C> {
     pub(super) fn new(cap: u32) -> Self {
-        let counts =
-            CountsLine { word: AtomicU64::new(Word::NEW.bits()), cap: AtomicU32::new(cap.min(MOST)) };
+        let counts = CountsLine {
+            word: AtomicU64::new(Word::NEW.bits()),
+            cap: AtomicU32::new(cap.min(MOST)),
+            used: AtomicU32::new(0),
+        };
         Self { counts, line: Queue::new() }
     }
 
@@ -87,6 +95,8 @@ impl<C> Ledger<C> {
 
     /// Comes by a connection for worker `who`, or stands it in the line of at most `bound`.
     pub(super) fn acquire(&self, who: usize, own: Own, bound: usize) -> Result<Acquired, Full> {
+        // On the cache line that the swap has taken anyway.
+        self.counts.used.store(1, Ordering::Relaxed);
         let swapped = self.swap(|word| if word.somebody_waits() { None } else { self.attempt(word, own) });
         if let Some((before, after)) = swapped {
             return Ok(acquired(before, after));
@@ -161,7 +171,10 @@ impl<C> Ledger<C> {
         }
         self.locked_waking(|line, wakes| {
             for _ in 0..idle_here.min(line.len()) {
-                self.change(Word::lent);
+                if self.swap(Word::lent).is_none() {
+                    // They wait for a program, and what idles is left from the one before.
+                    return false;
+                }
                 wakes.extend(line.grant_with(|who| take(*who)));
             }
             !line.is_empty() && self.word().idle() > 0
@@ -187,6 +200,40 @@ impl<C> Ledger<C> {
     /// No connection is kept any more.
     pub(super) fn retire(&self) {
         self.swap(|word| Some(word.retired()));
+    }
+
+    /// The program is not there any more: whoever comes waits, and no connection opened until now is kept.
+    pub(super) fn leave(&self) {
+        self.swap(|word| Some(word.away()));
+    }
+
+    /// The same, where nothing is in use and nobody waits; whether it was so.
+    pub(super) fn rest(&self) -> bool {
+        self.swap(Word::at_rest).is_some()
+    }
+
+    /// The program serves: who waits is let in, in order, as far as there is room.
+    pub(super) fn come_back(&self) {
+        self.locked(|_| self.swap(|word| Some(word.back())));
+    }
+
+    /// Tells everybody who waits for the program that there will be none.
+    pub(super) fn refuse(&self, why: &Refusal) {
+        self.locked_waking(|line, wakes| {
+            while let Some(wake) = line.grant_with(|_| Grant::Nothing(why.clone())) {
+                wakes.push(wake);
+            }
+        });
+    }
+
+    /// Whether the program is away.
+    pub(super) fn is_away(&self) -> bool {
+        self.word().state() == State::Away
+    }
+
+    /// Whether a connection was asked for since this was last asked.
+    pub(super) fn was_used(&self) -> bool {
+        self.counts.used.swap(0, Ordering::Relaxed) != 0
     }
 
     /// Whether nothing is kept any more.

@@ -10,7 +10,9 @@ mod idle;
 mod keeper;
 mod lease;
 mod ledger;
+mod lifecycle;
 mod origin;
+mod parking;
 mod pools;
 mod security;
 mod session;
@@ -23,6 +25,8 @@ mod word;
 
 pub use exchange::{Seat, seats};
 pub use lease::Lease;
+pub use lifecycle::{Action, Actions, Event, Lifecycle, Phase, Terms};
 pub use origin::Origin;
+pub use parking::{Bell, Ring, Stand, Standing};
 pub use pools::{Patience, Pools, Want};
 pub use shared::{Counts, Upstream, UpstreamId};

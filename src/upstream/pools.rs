@@ -93,9 +93,31 @@ impl Pools {
         match self.claim(upstream, want, now)? {
             Claim::Lease(lease) => Ok(lease),
             // Boxed: a request that finds a connection does not carry the room for those that do not.
-            Claim::Place(place) => Box::pin(self.open(place, patience)).await,
-            Claim::Waits(ticket) => Box::pin(self.wait(upstream, want, patience, ticket)).await,
+            claim => Box::pin(self.obtain(upstream, want, patience, claim)).await,
         }
+    }
+
+    /// Opens a connection or waits for one. Where the program turns out to have ended just now, waits for the next: the
+    /// request has not been seen by anyone.
+    async fn obtain(
+        self: &Rc<Self>,
+        upstream: &Arc<Upstream>,
+        want: Want,
+        patience: Patience,
+        mut claim: Claim,
+    ) -> Result<Lease, Refusal> {
+        for _ in 0..MOST_INSTANCES {
+            let opened = match claim {
+                Claim::Lease(lease) => return Ok(lease),
+                Claim::Place(place) => self.open(place, patience).await?,
+                Claim::Waits(ticket) => self.wait(upstream, want, patience, ticket).await?,
+            };
+            if let Some(lease) = opened {
+                return Ok(lease);
+            }
+            claim = self.claim(upstream, want, read_clock())?;
+        }
+        Err(Refusal::new(Cause::Refused, "the program ends again and again"))
     }
 
     /// What can be had without waiting.
@@ -120,6 +142,16 @@ impl Pools {
                 Ok(Claim::Place(Place::of(upstream)))
             }
             Ok(Acquired::Place) => Ok(Claim::Place(Place::of(upstream))),
+            Ok(Acquired::Waits(ticket)) if upstream.ledger.is_away() => {
+                // Its program does not run: after joining, so that whoever starts it finds this request in line.
+                match upstream.parking.ring(upstream) {
+                    Ok(()) => Ok(Claim::Waits(ticket)),
+                    Err(why) => {
+                        drop(upstream.ledger.wait(ticket, |grant| self.decline(upstream, grant)));
+                        Err(why)
+                    }
+                }
+            }
             Ok(Acquired::Waits(ticket)) => {
                 self.attend(upstream);
                 Ok(Claim::Waits(ticket))
@@ -153,20 +185,23 @@ impl Pools {
         want: Want,
         patience: Patience,
         ticket: Ticket,
-    ) -> Result<Lease, Refusal> {
+    ) -> Result<Option<Lease>, Refusal> {
         let waiting = upstream.ledger.wait(ticket, |grant| self.decline(upstream, grant));
-        let Ok(grant) = within(patience.queue, waiting).await else {
-            return Err(Refusal::new(
-                Cause::QueueTimeout,
-                format!(
-                    "no connection of upstream {}/{} became free",
-                    upstream.account(),
-                    upstream.spec().name
-                ),
-            ));
+        let Ok(grant) = within(patience.queue + upstream.start_patience(), waiting).await else {
+            let (cause, what) = if upstream.ledger.is_away() {
+                (Cause::StartTimeout, "the program was not ready in time:")
+            } else {
+                (Cause::QueueTimeout, "no connection became free:")
+            };
+            let name = &upstream.spec().name;
+            return Err(Refusal::new(cause, format!("{what} upstream {}/{name}", upstream.account())));
         };
+        if let Grant::Nothing(why) = grant {
+            return Err(why);
+        }
         let place = Place::of(upstream);
         let mut connection = match grant {
+            Grant::Nothing(_) => None,
             Grant::Place => None,
             Grant::Connection(Handed::Here(at)) => self.idle.borrow_mut().take_granted(at),
             Grant::Connection(Handed::Moved(moved)) => self.adopt(upstream, moved),
@@ -174,7 +209,7 @@ impl Pools {
         let fits = |connection: &mut Connection| want == Want::Any || connection.is_fresh(read_clock());
         if let Some(fit) = connection.take_if(fits) {
             place.take();
-            return Ok(self.lend(fit));
+            return Ok(Some(self.lend(fit)));
         }
         if let Some(unfit) = connection {
             self.discard(unfit);
@@ -182,16 +217,30 @@ impl Pools {
         self.open(place, patience).await
     }
 
-    /// Opens a connection in a place that is counted already.
-    async fn open(self: &Rc<Self>, place: Place, patience: Patience) -> Result<Lease, Refusal> {
+    /// Opens a connection in a place that is counted already. `None`: its program takes none any more, and whoever comes
+    /// from now on waits for one that does.
+    async fn open(self: &Rc<Self>, place: Place, patience: Patience) -> Result<Option<Lease>, Refusal> {
         let upstream = &place.upstream;
-        // The number before the settings; see `Upstream::retune`.
+        // The number before the settings and the instance; see `Upstream::retune`.
         let generation = upstream.ledger.word().generation();
-        let provenance = Provenance { spec: upstream.spec(), generation };
-        let transport = connect(upstream, &provenance.spec, patience.connect).await?;
+        let provenance = Provenance { spec: upstream.spec(), generation, stand: upstream.parking.stand() };
+        let stand = provenance.stand.as_ref();
+        if stand.is_none() && provenance.spec.program.is_some() {
+            // It was taken away since the place was.
+            return Ok(None);
+        }
+        let connected =
+            connect(upstream, &provenance.spec, stand.map(|stand| &**stand), patience.connect).await;
+        let transport = match (connected, stand) {
+            (Err(refused), Some(stand)) if refused.cause == Cause::Refused => {
+                upstream.lose(stand);
+                return Ok(None);
+            }
+            (connected, _) => connected?,
+        };
         let connection = self.house(upstream, transport, provenance, None, self.metrics.upstream_opened());
         place.take();
-        Ok(self.lend(connection))
+        Ok(Some(self.lend(connection)))
     }
 
     /// The lease of a connection that is counted as in use.
@@ -239,6 +288,7 @@ impl Pools {
     /// Gives back a grant that nobody took.
     fn decline(&self, upstream: &Arc<Upstream>, grant: Grant<Handed>) {
         match grant {
+            Grant::Nothing(_) => {}
             Grant::Place => upstream.ledger.close(),
             Grant::Connection(Handed::Here(at)) => {
                 let connection = self.idle.borrow_mut().take_granted(at);
@@ -403,6 +453,9 @@ impl Drop for Place {
 /// Requests that may wait for a connection of one upstream. They were admitted, so the account's `in_flight`
 /// bounds them first; this holds where that is set without measure (some 200 bytes each).
 const LINE_MOST: usize = 16 * 1024;
+
+/// Instances of a program that one request may meet at their end.
+const MOST_INSTANCES: usize = 16;
 
 /// Connections a worker keeps idle, of all upstreams: under 1 KiB each, and far less than its descriptors.
 const IDLE_MOST: usize = 8 * 1024;

@@ -4,14 +4,15 @@ use super::exchange::Exchange;
 use super::handed::Handed;
 use super::holders::Holders;
 use super::ledger::Ledger;
+use super::parking::{Bell, Outlook, Parking, Stand, Standing};
 use super::security::client_config;
-use crate::base::AccountName;
+use crate::base::{AccountName, Refusal};
 use crate::config;
 use arc_swap::ArcSwap;
 use rustls::ClientConfig;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// What tells upstreams apart in this process; never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -23,6 +24,7 @@ pub struct UpstreamId(u64);
 #[derive(Debug)]
 pub struct Upstream {
     pub(super) ledger: Ledger<Handed>,
+    pub(super) parking: Parking,
     id: UpstreamId,
     account: AccountName,
     spec: ArcSwap<config::Upstream>,
@@ -60,8 +62,13 @@ impl Upstream {
     /// The upstream `spec` of `account`.
     pub fn new(account: AccountName, spec: config::Upstream) -> Arc<Self> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
+        let ledger = Ledger::new(spec.connections);
+        if spec.program.is_some() {
+            ledger.leave();
+        }
         Arc::new(Self {
-            ledger: Ledger::new(spec.connections),
+            ledger,
+            parking: Parking::default(),
             id: UpstreamId(NEXT.fetch_add(1, Ordering::Relaxed)),
             account,
             keep_alive: AtomicU64::new(milliseconds(spec.keep_alive)),
@@ -113,6 +120,98 @@ impl Upstream {
         self.ask_all();
     }
 
+    /// Who leads the life of its program, and wants to know when somebody waits for it. Whether this is the first
+    /// time; who waits already has to be asked for with [`is_waited_for`](Self::is_waited_for).
+    pub fn attach(&self, bell: Bell) -> bool {
+        self.parking.attach(bell)
+    }
+
+    /// Whether somebody waits for the program; the next who does rings the bell again.
+    pub fn is_waited_for(&self) -> bool {
+        self.parking.answered();
+        self.ledger.is_away() && self.ledger.waiting() > 0
+    }
+
+    /// The program serves: those who wait are let in, in order, as far as there is room for connections.
+    pub fn admit(self: &Arc<Self>, stand: Arc<Stand>) {
+        self.parking.set_stand(Some(stand));
+        self.parking.expect(Outlook::Good);
+        if self.ledger.is_away() {
+            self.ledger.come_back();
+        } else {
+            // Another instance served until now. After the stand, for the same reason as in `retune`.
+            self.ledger.renew();
+            self.ask_all();
+        }
+    }
+
+    /// The program does not serve any more: whoever comes waits for another. What is under way goes on.
+    pub fn hold(self: &Arc<Self>) {
+        self.ledger.leave();
+        self.parking.set_stand(None);
+        self.ask_all();
+    }
+
+    /// The instance takes no connection: whoever comes waits until it does, or for another.
+    pub(super) fn lose(self: &Arc<Self>, lost: &Arc<Stand>) {
+        if self.parking.lose(lost) {
+            self.ledger.leave();
+            self.ask_all();
+        }
+    }
+
+    /// The same, where nothing is under way: no connection in use, no tunnel, and nobody waits. Whether it was so.
+    pub fn rest(self: &Arc<Self>) -> bool {
+        if !self.ledger.rest() {
+            return false;
+        }
+        // A tunnel is counted before its connection is no longer in use.
+        if self.tunnels.load(Ordering::Acquire) > 0 {
+            self.ledger.come_back();
+            return false;
+        }
+        self.parking.set_stand(None);
+        self.ask_all();
+        true
+    }
+
+    /// There will be no program: those who wait are told why, and so is whoever comes before `until`.
+    pub fn fail(&self, until: Instant, why: &Refusal) {
+        // In this order: whoever joins the line behind those who are told finds this.
+        self.parking.expect(Outlook::failed(until, why.clone()));
+        self.ledger.refuse(why);
+    }
+
+    /// What failed is forgotten: whoever comes next is waited with.
+    pub fn forgive(&self) {
+        self.parking.expect(Outlook::Good);
+    }
+
+    /// It has no program any more and is served by somebody else.
+    pub fn release(self: &Arc<Self>) {
+        self.parking.set_stand(None);
+        self.ledger.come_back();
+        self.ledger.renew();
+        self.ask_all();
+    }
+
+    /// How its program is; `None`: it has none.
+    pub fn standing(&self) -> Option<Arc<Standing>> {
+        self.parking.standing()
+    }
+
+    /// Tells how its program is.
+    pub fn set_standing(&self, standing: Option<Standing>) {
+        self.parking.set_standing(standing);
+    }
+
+    /// Whether a connection was asked for, is in use or is a tunnel since this was last asked.
+    pub fn was_used(&self) -> bool {
+        self.ledger.was_used()
+            | (self.ledger.word().in_use() > 0)
+            | (self.tunnels.load(Ordering::Relaxed) > 0)
+    }
+
     /// Keeps no connection from now on and closes the idle ones: its account is gone. Requests that still hold
     /// the upstream end as they would have.
     pub fn retire(self: &Arc<Self>) {
@@ -128,6 +227,15 @@ impl Upstream {
             in_use: word.in_use(),
             tunnels: self.tunnels.load(Ordering::Relaxed),
             waiting: self.ledger.waiting(),
+        }
+    }
+
+    /// How much longer a request waits for a connection where a program may have to be started first: it ends sooner,
+    /// with the start.
+    pub(super) fn start_patience(&self) -> Duration {
+        match &self.spec.load().program {
+            Some(program) if self.ledger.is_away() => program.start_timeout + program.stop_timeout,
+            _ => Duration::ZERO,
         }
     }
 

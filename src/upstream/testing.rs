@@ -217,7 +217,7 @@ pub(super) async fn exchange(lease: &mut Lease, request: u8) -> std::io::Result<
 }
 
 /// Lets other tasks and threads run until `condition` holds.
-pub(super) async fn until(what: &str, condition: impl Fn() -> bool) {
+pub(super) async fn until(what: &str, mut condition: impl FnMut() -> bool) {
     let waiting = async {
         while !condition() {
             tokio::time::sleep(Duration::from_millis(1)).await;

@@ -6,7 +6,7 @@
 //! bits 20–39  connections open: those in use and the idle ones of all workers
 //! bits 40–43  state
 //! bit  44     somebody waits: every change of the two counts goes through the line, under its lock
-//! bits 45–63  generation: which settings (later: which instance of the program) connections belong to; wraps
+//! bits 45–63  generation: which settings and which instance of the program connections belong to; wraps
 //! ```
 //!
 //! Always: in use ≤ open, and the idle connections of all workers are exactly open − in use.
@@ -15,12 +15,13 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Word(u64);
 
-/// What becomes of returned connections, as the state in the word says. The states of a program that is started
-/// and stopped come to stand here.
+/// Whether there is somebody to connect to, and what becomes of returned connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum State {
     /// Serves.
     Ready,
+    /// Its program does not run, or not yet: whoever comes waits, and nothing is kept.
+    Away,
     /// Its account is gone: nothing is kept.
     Retired,
 }
@@ -58,7 +59,11 @@ impl Word {
     }
 
     pub(super) const fn state(self) -> State {
-        if (self.0 >> STATE_SHIFT) & STATE == 0 { State::Ready } else { State::Retired }
+        match (self.0 >> STATE_SHIFT) & STATE {
+            0 => State::Ready,
+            AWAY => State::Away,
+            _ => State::Retired,
+        }
     }
 
     pub(super) const fn generation(self) -> Generation {
@@ -67,12 +72,13 @@ impl Word {
 
     /// An idle connection is lent.
     pub(super) fn lent(self) -> Option<Self> {
-        (self.idle() > 0).then(|| Self(self.0 + ONE_IN_USE))
+        (self.idle() > 0 && self.state() != State::Away).then(|| Self(self.0 + ONE_IN_USE))
     }
 
     /// A connection is about to be opened, for use, where there may be `cap`.
     pub(super) fn opened(self, cap: u32) -> Option<Self> {
-        (self.open() < cap.min(MOST)).then(|| Self(self.0 + ONE_OPEN + ONE_IN_USE))
+        (self.open() < cap.min(MOST) && self.state() != State::Away)
+            .then(|| Self(self.0 + ONE_OPEN + ONE_IN_USE))
     }
 
     /// A connection in use is idle now.
@@ -109,7 +115,25 @@ impl Word {
 
     #[must_use]
     pub(super) const fn retired(self) -> Self {
-        Self(self.0 | 1 << STATE_SHIFT)
+        Self(self.0 | RETIRED << STATE_SHIFT)
+    }
+
+    /// Its program is not there any more: nobody is sent to it, and no connection opened until now is kept.
+    #[must_use]
+    pub(super) const fn away(self) -> Self {
+        Self(self.0 | AWAY << STATE_SHIFT).renewed()
+    }
+
+    /// The same where nothing is in use and nobody waits.
+    pub(super) fn at_rest(self) -> Option<Self> {
+        let rests = self.state() == State::Ready && self.in_use() == 0 && !self.somebody_waits();
+        rests.then(|| self.away())
+    }
+
+    /// Its program serves.
+    #[must_use]
+    pub(super) const fn back(self) -> Self {
+        Self(self.0 & !(AWAY << STATE_SHIFT))
     }
 }
 
@@ -127,6 +151,9 @@ const ONE_IN_USE: u64 = 1;
 const ONE_OPEN: u64 = 1 << OPEN_SHIFT;
 const STATE_SHIFT: u32 = 40;
 const STATE: u64 = 0b1111;
+/// For good, whatever its program does.
+const RETIRED: u64 = 0b01;
+const AWAY: u64 = 0b10;
 const WAITING: u64 = 1 << 44;
 const GENERATION_SHIFT: u32 = 45;
 
@@ -145,6 +172,9 @@ mod tests {
         Wait(bool),
         Renew,
         Retire,
+        Leave,
+        Rest,
+        Return,
     }
 
     fn step() -> impl Strategy<Value = Step> {
@@ -157,6 +187,9 @@ mod tests {
             1 => any::<bool>().prop_map(Step::Wait),
             1 => Just(Step::Renew),
             1 => Just(Step::Retire),
+            1 => Just(Step::Leave),
+            2 => Just(Step::Rest),
+            3 => Just(Step::Return),
         ]
     }
 
@@ -165,7 +198,8 @@ mod tests {
         #[test]
         fn the_word_is_its_fields(steps in proptest::collection::vec(step(), 0..300)) {
             let mut word = Word::NEW;
-            let (mut in_use, mut open, mut waits, mut generation, mut ready) = (0, 0, false, 0, true);
+            let (mut in_use, mut open, mut waits, mut generation) = (0, 0, false, 0);
+            let (mut retired, mut away) = (false, false);
             for step in steps {
                 let next = match step {
                     Step::Lend => word.lent(),
@@ -176,12 +210,18 @@ mod tests {
                     Step::Wait(on) => Some(word.with_waiting(on)),
                     Step::Renew => Some(word.renewed()),
                     Step::Retire => Some(word.retired()),
+                    Step::Leave => Some(word.away()),
+                    Step::Rest => word.at_rest(),
+                    Step::Return => Some(word.back()),
                 };
+                let admits = retired || !away;
                 let possible = match step {
-                    Step::Lend | Step::CloseIdle => open > in_use,
-                    Step::Open(cap) => open < cap,
+                    Step::Lend => open > in_use && admits,
+                    Step::CloseIdle => open > in_use,
+                    Step::Open(cap) => open < cap && admits,
+                    Step::Rest => in_use == 0 && !waits && !retired && !away,
                     Step::Keep | Step::Close => in_use > 0,
-                    Step::Wait(_) | Step::Renew | Step::Retire => true,
+                    Step::Wait(_) | Step::Renew | Step::Retire | Step::Leave | Step::Return => true,
                 };
                 prop_assert_eq!(next.is_some(), possible);
                 let Some(next) = next else { continue };
@@ -194,8 +234,11 @@ mod tests {
                     Step::CloseIdle => open -= 1,
                     Step::Wait(on) => waits = on,
                     Step::Renew => generation += 1,
-                    Step::Retire => ready = false,
+                    Step::Retire => retired = true,
+                    Step::Leave | Step::Rest => (away, generation) = (true, generation + 1),
+                    Step::Return => away = false,
                 }
+                let ready = !retired && !away;
                 prop_assert_eq!((word.in_use(), word.open(), word.idle()), (in_use, open, open - in_use));
                 prop_assert_eq!(word.somebody_waits(), waits);
                 prop_assert_eq!(word.generation(), Generation(generation));

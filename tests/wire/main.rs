@@ -22,6 +22,7 @@ mod accounts;
 mod peers;
 mod change;
 mod restarts;
+mod programs;
 mod soak;
 mod records;
 mod commands;

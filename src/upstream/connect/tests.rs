@@ -34,7 +34,7 @@ async fn server() -> (SocketAddr, String) {
 
 async fn connected(address: UpstreamAddress, tls: impl Into<Option<UpstreamTls>>) -> Result<Stream, Refusal> {
     let spec = config::Upstream { tls: tls.into(), ..spec_at(address, 1) };
-    match connect(&new(spec.clone()), &spec, Duration::from_secs(20)).await? {
+    match connect(&new(spec.clone()), &spec, None, Duration::from_secs(20)).await? {
         Transport::Http1(stream) => Ok(stream),
         Transport::Http2(_) => panic!("nobody asked for HTTP/2"),
     }

@@ -24,6 +24,69 @@ fn must_wait(acquired: Result<Acquired, Full>) -> Ticket {
 }
 
 #[test]
+fn while_the_program_is_away_everybody_waits_and_then_they_are_let_in_as_far_as_there_is_room() {
+    let ledger: Ledger<u32> = Ledger::new(2);
+    ledger.leave();
+    let tickets: Vec<Ticket> = (0..3).map(|who| must_wait(ledger.acquire(who, Own::Nothing, 3))).collect();
+    assert!(matches!(ledger.acquire(3, Own::Idle, 3), Err(Full)));
+    assert_eq!((ledger.word().open(), ledger.waiting()), (0, 3));
+    ledger.come_back();
+    assert!(matches!(collect(&ledger, tickets[0]), Some(Grant::Place)));
+    assert!(matches!(collect(&ledger, tickets[1]), Some(Grant::Place)));
+    assert!(collect(&ledger, tickets[2]).is_none());
+    assert_eq!((ledger.word().open(), ledger.word().in_use()), (2, 2));
+}
+
+#[test]
+fn who_waits_for_a_program_that_will_not_come_is_told_why_and_counts_nowhere() {
+    let ledger: Ledger<u32> = Ledger::new(1);
+    ledger.leave();
+    let tickets: Vec<Ticket> = (0..2).map(|who| must_wait(ledger.acquire(who, Own::Nothing, 3))).collect();
+    let why = Refusal::new(crate::base::Cause::StartFailed, "return code: 1");
+    ledger.refuse(&why);
+    for ticket in tickets {
+        assert!(matches!(collect(&ledger, ticket), Some(Grant::Nothing(told)) if told == why));
+    }
+    assert_eq!((ledger.word().open(), ledger.waiting()), (0, 0));
+    assert!(ledger.is_away());
+    ledger.come_back();
+    assert!(matches!(ledger.acquire(0, Own::Nothing, 3), Ok(Acquired::Place)));
+}
+
+#[test]
+fn a_program_rests_only_where_nothing_is_under_way() {
+    let ledger: Ledger<u32> = Ledger::new(1);
+    let generation = ledger.word().generation();
+    assert!(matches!(ledger.acquire(0, Own::Nothing, 3), Ok(Acquired::Place)));
+    assert!(!ledger.rest(), "a connection is in use");
+    let ticket = must_wait(ledger.acquire(0, Own::Nothing, 3));
+    ledger.close();
+    assert!(!ledger.rest(), "somebody was let in");
+    collect(&ledger, ticket);
+    assert_eq!(ledger.keep(generation), Returned::Idle);
+    assert!(ledger.rest());
+    assert!(!ledger.rest(), "it rests already");
+    // What idles is left from before: it serves nobody, and is not kept.
+    let ticket = must_wait(ledger.acquire(0, Own::Idle, 3));
+    assert!(!ledger.serve(1, |_| panic!("a connection to nobody")));
+    ledger.close_idle();
+    assert_eq!((ledger.word().open(), ledger.waiting()), (0, 1));
+    ledger.come_back();
+    assert!(matches!(collect(&ledger, ticket), Some(Grant::Place)));
+    assert_eq!(ledger.keep(generation), Returned::MustClose);
+}
+
+#[test]
+fn use_is_noticed_once() {
+    let ledger: Ledger<u32> = Ledger::new(1);
+    assert!(!ledger.was_used());
+    assert!(matches!(ledger.acquire(0, Own::Nothing, 3), Ok(Acquired::Place)));
+    ledger.close();
+    assert!(ledger.was_used());
+    assert!(!ledger.was_used());
+}
+
+#[test]
 fn a_closed_connection_is_a_place_for_the_first_in_line() {
     let ledger: Ledger<u32> = Ledger::new(1);
     assert!(matches!(ledger.acquire(0, Own::Nothing, 2), Ok(Acquired::Place)));

@@ -1,5 +1,6 @@
 //! One worker's pools against an upstream that records its connections.
 
+mod parking;
 mod workers;
 
 use super::*;
@@ -215,7 +216,7 @@ fn waiting_ends_at_the_deadline() {
         let short = Patience { queue: read_clock() + Duration::from_millis(10), ..patience() };
         let refused = pools.lease(&upstream, Want::Any, short, read_clock()).await.err().unwrap();
         assert_eq!(refused.cause, Cause::QueueTimeout);
-        assert_eq!(refused.detail, "no connection of upstream alice/web became free");
+        assert_eq!(refused.detail, "no connection became free: upstream alice/web");
         held.keep(read_clock());
         assert_eq!(upstream.counts(), counts(1, 0));
         assert!(lease(&pools, &upstream, Want::Any).await.is_reused());

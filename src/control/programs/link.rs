@@ -1,0 +1,164 @@
+//! The connection to the launcher: made when there is a program to start, and made again when it breaks.
+
+use super::{Programs, Running};
+use crate::base::now;
+use crate::launch::{self, Notice, Notices, Order, Orders};
+use crate::upstream::{Event, Lifecycle, Phase};
+use std::collections::HashSet;
+use std::future::pending;
+use std::time::{Duration, Instant};
+
+/// The connection to the launcher.
+#[derive(Default)]
+pub(super) enum Link {
+    /// Nothing was to be started yet.
+    #[default]
+    Unneeded,
+    /// It stands.
+    Up(Orders, Notices, Whose),
+    /// It broke, or could not be made.
+    Down {
+        /// When it is tried again.
+        until: Instant,
+        /// How long was waited for that.
+        pause: Duration,
+    },
+}
+
+/// Whose launcher it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Whose {
+    /// Part of this process.
+    Ours,
+    /// A process of its own.
+    Its,
+}
+
+impl Link {
+    /// Whether it should be made now.
+    pub(super) fn is_due(&self, now: Instant) -> bool {
+        match self {
+            Self::Unneeded => true,
+            Self::Up(..) => false,
+            Self::Down { until, .. } => *until <= now,
+        }
+    }
+
+    /// Whether it stands, or nobody needs it.
+    pub(super) fn is_up(&self) -> bool {
+        !matches!(self, Self::Down { .. })
+    }
+
+    /// The next notice; `None`: it broke. Never, where there is none.
+    pub(super) async fn notice(&mut self) -> Option<Notice> {
+        match self {
+            Self::Up(_, notices, _) => notices.next().await,
+            Self::Unneeded | Self::Down { .. } => pending().await,
+        }
+    }
+
+    /// Sends an order. Whether there is somebody to read it.
+    pub(super) fn send(&self, order: Order) -> bool {
+        match self {
+            Self::Up(orders, ..) => orders.send(order).is_ok(),
+            Self::Unneeded | Self::Down { .. } => false,
+        }
+    }
+
+    /// Lets go of the launcher, and waits for the programs of one that is part of this process to end. Those of a launcher
+    /// of its own go on, and the connection says nothing more.
+    pub(super) async fn end(&mut self) {
+        if let Self::Up(orders, mut notices, Whose::Ours) = std::mem::take(self) {
+            drop(orders);
+            while notices.next().await.is_some() {}
+        }
+    }
+
+    /// It broke.
+    pub(super) fn lost(&mut self, now: Instant) {
+        let pause = match self {
+            Self::Down { pause, .. } => (*pause * 2).min(LONGEST_PAUSE),
+            Self::Unneeded | Self::Up(..) => {
+                tracing::warn!(
+                    "the launcher is gone: programs that run go on, and none is started until it is back"
+                );
+                FIRST_PAUSE
+            }
+        };
+        *self = Self::Down { until: now + pause, pause };
+    }
+}
+
+impl Programs {
+    /// Makes the connection and takes over what runs already. Nothing else is done meanwhile: whoever started a program
+    /// before knowing that it runs would start it twice.
+    pub(super) async fn connect(&mut self) {
+        let socket = self.node.load().launcher.socket.clone();
+        let made = match &socket {
+            Some(socket) => launch::connect(socket).await,
+            None => launch::embedded(self.node.clone()),
+        };
+        let whose = if socket.is_some() { Whose::Its } else { Whose::Ours };
+        let (orders, mut notices) = match made {
+            Ok(made) => made,
+            Err(error) => {
+                let place = socket.map_or_else(|| "here".to_owned(), |socket| socket.display().to_string());
+                tracing::error!(%error, "no launcher {place}");
+                return self.link.lost(now());
+            }
+        };
+        let mut listed = HashSet::new();
+        loop {
+            match tokio::time::timeout(LISTING, notices.next()).await {
+                Ok(Some(Notice::Running { instance, account, upstream, hash, pid, uid, socket })) => {
+                    listed.insert(instance);
+                    if self.running.contains_key(&instance) {
+                        continue;
+                    }
+                    let id = self.entries.iter().find_map(|(id, entry)| {
+                        let fits = entry.account == account && entry.name == upstream && entry.hash == hash;
+                        (fits && entry.life.phase() == Phase::Stopped).then_some(*id)
+                    });
+                    let Some(entry) = id.and_then(|id| self.entries.get_mut(&id)) else {
+                        // Nobody's, or of a document that has changed since.
+                        let _ = orders.send(Order::Stop { instance });
+                        continue;
+                    };
+                    tracing::info!(%account, %upstream, pid, "runs already");
+                    let by = now() + entry.wanted.program.start_timeout;
+                    let before = entry.life.phase();
+                    entry.life = Lifecycle::adopted(instance, by);
+                    self.metrics.programs().moved(Some(before.word()), Some(entry.life.phase().word()));
+                    let address = entry.wanted.address.clone();
+                    let id = entry.upstream.id();
+                    self.running.insert(instance, Running::new(id, address));
+                    self.started(instance, pid, uid, socket);
+                }
+                Ok(Some(Notice::Listed)) => break,
+                Ok(Some(other)) => self.noticed(other),
+                Ok(None) | Err(_) => return self.link.lost(now()),
+            }
+        }
+        self.link = Link::Up(orders, notices, whose);
+        let missing: Vec<_> = self
+            .running
+            .iter()
+            .filter(|(instance, _)| !listed.contains(instance))
+            .map(|(one, _)| *one)
+            .collect();
+        for instance in missing {
+            if let Some(running) = self.running.remove(&instance) {
+                self.later.push_back((running.upstream, Event::Ended(instance)));
+            }
+        }
+    }
+}
+
+/// The pause after a connection broke, doubled each time it cannot be made.
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+
+/// How late it may be noticed that the launcher is back.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// How long the launcher may take to say what runs.
+const LISTING: Duration = Duration::from_secs(5);

@@ -1,0 +1,141 @@
+//! Whether an instance that was started answers: asks its address again and again, in short steps, until it accepts a
+//! connection, is the right user's, and (where the document says so) answers a request. Sends nothing to anybody else.
+
+use super::owner;
+use crate::config::UpstreamAddress;
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpStream, UnixStream};
+use tokio::time::{sleep, timeout};
+
+/// What is asked.
+pub(super) struct Probe {
+    /// Where it listens.
+    pub(super) address: UpstreamAddress,
+    /// Who it runs as.
+    pub(super) uid: u32,
+    /// What is asked for; `None`: accepting is enough.
+    pub(super) path: Option<String>,
+}
+
+/// What was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Found {
+    /// It answers.
+    Ready,
+    /// Somebody else has its address.
+    Foreign(u32),
+}
+
+impl Probe {
+    /// Asks until there is an answer. Whoever asks bounds the time.
+    pub(super) async fn run(&self) -> Found {
+        let mut step = FIRST_STEP;
+        loop {
+            // Everything else is "not yet": it does not listen, or does not answer.
+            if let Ok(Ok(Some(found))) = timeout(PATIENCE, self.ask()).await {
+                return found;
+            }
+            sleep(step).await;
+            step = (step * 5 / 4).min(LONGEST_STEP);
+        }
+    }
+
+    async fn ask(&self) -> io::Result<Option<Found>> {
+        match &self.address {
+            UpstreamAddress::Ip(address) => {
+                let stream = TcpStream::connect(address).await?;
+                // It accepted, so it listens now: whoever took the connection is the one in the table.
+                match listener(*address).await? {
+                    Some(uid) if uid != self.uid => Ok(Some(Found::Foreign(uid))),
+                    Some(_) => self.greet(stream).await,
+                    None => Ok(None),
+                }
+            }
+            UpstreamAddress::Unix(path) => {
+                let stream = UnixStream::connect(path).await?;
+                match owner::peer(&stream)? {
+                    uid if uid != self.uid => Ok(Some(Found::Foreign(uid))),
+                    _ => self.greet(stream).await,
+                }
+            }
+            UpstreamAddress::Auto | UpstreamAddress::Name(..) => Ok(None),
+        }
+    }
+
+    async fn greet(&self, mut stream: impl AsyncRead + AsyncWrite + Unpin) -> io::Result<Option<Found>> {
+        let Some(path) = &self.path else { return Ok(Some(Found::Ready)) };
+        let request = format!(
+            "GET {path} HTTP/1.1\r\nHost: localhost\r\nUser-Agent: parvis\r\nConnection: close\r\n\r\n"
+        );
+        stream.write_all(request.as_bytes()).await?;
+        // "HTTP/1.1 200": what follows is read no more.
+        let mut head = [0; 12];
+        stream.read_exact(&mut head).await?;
+        Ok((head.starts_with(b"HTTP/1.") && matches!(head[9], b'1'..=b'4')).then_some(Found::Ready))
+    }
+}
+
+/// Reads the table on a thread where that may take its time.
+async fn listener(address: SocketAddr) -> io::Result<Option<u32>> {
+    tokio::task::spawn_blocking(move || owner::listener(address)).await.map_err(io::Error::other)?
+}
+
+/// How long one question may take: a server that hangs is asked anew.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The first pause between two questions: a small program listens within a few milliseconds.
+const FIRST_STEP: Duration = Duration::from_millis(2);
+
+/// The longest one: what a visitor may wait longer than he had to.
+const LONGEST_STEP: Duration = Duration::from_millis(50);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use tokio::net::TcpListener;
+
+    fn own() -> u32 {
+        rustix::process::getuid().as_raw()
+    }
+
+    #[tokio::test(flavor = "local")]
+    async fn it_is_ready_once_it_answers_below_500() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = UpstreamAddress::Ip(listener.local_addr().unwrap());
+        let asked = std::rc::Rc::new(AtomicUsize::new(0));
+        let count = asked.clone();
+        tokio::task::spawn_local(async move {
+            for answer in ["HTTP/1.1 503 no\r\n\r\n", "rubbish rubbish", "HTTP/1.1 404 no\r\n\r\n"] {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let mut request = [0; 64];
+                let read = stream.read(&mut request).await.unwrap();
+                assert!(request[..read].starts_with(b"GET /up HTTP/1.1\r\n"));
+                count.fetch_add(1, Ordering::Relaxed);
+                stream.write_all(answer.as_bytes()).await.unwrap();
+            }
+        });
+        let probe = Probe { address, uid: own(), path: Some("/up".into()) };
+        assert_eq!(probe.run().await, Found::Ready);
+        assert_eq!(asked.load(Ordering::Relaxed), 3);
+    }
+
+    #[tokio::test(flavor = "local")]
+    async fn somebody_elses_socket_is_sent_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("s");
+        let unix = tokio::net::UnixListener::bind(&path).unwrap();
+        let tcp = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        for address in [UpstreamAddress::Unix(path), UpstreamAddress::Ip(tcp.local_addr().unwrap())] {
+            let probe = Probe { address, uid: own() + 1, path: Some("/".into()) };
+            assert_eq!(probe.run().await, Found::Foreign(own()));
+        }
+        let mut sent = Vec::new();
+        unix.accept().await.unwrap().0.read_to_end(&mut sent).await.unwrap();
+        tcp.accept().await.unwrap().0.read_to_end(&mut sent).await.unwrap();
+        assert_eq!(sent, b"");
+    }
+}

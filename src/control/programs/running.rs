@@ -1,0 +1,95 @@
+//! An instance that was ordered, until the launcher says that it has ended.
+
+use crate::base::now;
+use crate::config::{Command, UpstreamAddress};
+use crate::upstream::UpstreamId;
+use std::time::{Duration, Instant};
+use tokio::task::AbortHandle;
+
+/// An instance that runs, or is about to.
+pub(super) struct Running {
+    /// Whose.
+    pub(super) upstream: UpstreamId,
+    /// Where it listens; `"auto"` until the launcher says where.
+    pub(super) address: UpstreamAddress,
+    /// Its process, once it has one.
+    pub(super) process: Option<Process>,
+    /// How often it was admitted.
+    pub(super) turn: u32,
+    /// Another serves in its place: until when it may finish what is under way.
+    pub(super) retire_by: Option<Instant>,
+    /// Whether the launcher found another document than the one meant, and started nothing.
+    pub(super) awaits_document: bool,
+    /// Whether it was told to end: then its end is no failure.
+    pub(super) stopped: bool,
+    begun: Instant,
+    probe: Option<AbortHandle>,
+}
+
+/// A process that was started.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Process {
+    /// Its number.
+    pub(super) pid: u32,
+    /// Who it runs as.
+    pub(super) uid: u32,
+}
+
+impl Running {
+    /// An instance that is ordered now.
+    pub(super) fn new(upstream: UpstreamId, address: UpstreamAddress) -> Self {
+        Self {
+            upstream,
+            address,
+            process: None,
+            turn: 0,
+            retire_by: None,
+            awaits_document: false,
+            stopped: false,
+            begun: now(),
+            probe: None,
+        }
+    }
+
+    /// Asks from now on whether it is ready.
+    pub(super) fn probed(&mut self, asking: impl Future<Output = ()> + 'static) {
+        self.probe = Some(tokio::task::spawn_local(asking).abort_handle());
+    }
+
+    /// It is, and is admitted: nobody need ask any more.
+    pub(super) fn is_ready(&mut self) {
+        self.turn += 1;
+        self.probe = None;
+    }
+
+    /// It was told to end.
+    pub(super) fn is_stopped(&mut self) {
+        self.stopped = true;
+        self.end_probe();
+    }
+
+    /// Since it was ordered.
+    pub(super) fn age(&self) -> Duration {
+        now().saturating_duration_since(self.begun)
+    }
+
+    fn end_probe(&mut self) {
+        if let Some(probe) = self.probe.take() {
+            probe.abort();
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.end_probe();
+    }
+}
+
+/// A command as a person reads it.
+pub(super) fn told(command: &Command) -> String {
+    match command {
+        Command::Words(words) => words.join(" "),
+        Command::Shell(line) => line.clone(),
+    }
+}

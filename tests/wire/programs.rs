@@ -1,0 +1,294 @@
+//! The accounts' programs: started when somebody asks, stopped when nobody does, replaced without a request lost; and
+//! what a visitor is told where a program cannot be had.
+
+use crate::support::edge::Files;
+use crate::support::{Edge, Message, Raw, wait};
+use std::fs;
+use std::net::{SocketAddr, TcpListener};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+/// A server in Perl, which is part of every Debian.
+const SERVER: &str = include_str!("support/server.pl");
+
+#[test]
+fn a_crowd_at_a_sleeping_site_starts_it_once() {
+    let edge = sleeping("auto", "");
+    assert!(edge.starts().is_empty(), "nobody has asked");
+    let pids: Vec<String> = thread::scope(|scope| {
+        let ask = || scope.spawn(|| get(&mut edge.connect(), "/").text().to_owned());
+        let asked: Vec<_> = std::iter::repeat_with(ask).take(100).collect();
+        asked.into_iter().map(|one| one.join().expect("an answer")).collect()
+    });
+    assert_eq!(edge.starts().len(), 1);
+    let starts = edge.starts();
+    assert!(pids.iter().all(|pid| pid.trim() == starts[0]), "{pids:?}");
+    let status = edge.status();
+    assert_eq!(status["state"], "ready");
+    assert_eq!(status["pid"].to_string(), starts[0]);
+    assert_eq!(status["starts"], 1);
+}
+
+/// What it is told, and nothing else: no variable of the node's own.
+#[test]
+fn a_program_is_told_where_to_listen_and_what_its_document_says() {
+    let edge = sleeping("auto", "environment = { MODE = \"\", COLOUR = \"green\" }");
+    let told = get(&mut edge.connect(), "/env").text().to_owned();
+    let names: Vec<&str> = told.lines().map(|line| line.split_once('=').expect("a variable").0).collect();
+    assert_eq!(names, ["COLOUR", "HOME", "LOGNAME", "MODE", "PATH", "SHELL", "SOCKET", "TZ", "USER"]);
+    assert!(told.contains("COLOUR=green\n") && told.contains("TZ=Europe/Paris\n"), "{told}");
+    assert!(told.contains(&format!("HOME={}\n", edge.home().display())), "{told}");
+    let address = free_address();
+    let edge = sleeping(&address.to_string(), "");
+    let told = get(&mut edge.connect(), "/env").text().to_owned();
+    assert!(told.contains(&format!("ADDRESS={address}\nHOME=")), "{told}");
+    assert!(told.contains(&format!("HOST={0}\nIP={0}\n", address.ip())), "{told}");
+    assert!(told.contains(&format!("PORT={}\n", address.port())), "{told}");
+}
+
+#[test]
+fn who_is_not_asked_is_stopped_and_starts_again() {
+    let edge = sleeping("auto", "idle_time = \"1s\"");
+    let first = get(&mut edge.connect(), "/").text().trim().to_owned();
+    wait::until("it to be stopped", || (!runs(&first)).then_some(()));
+    wait::until("that to be told", || (edge.status()["state"] == "stopped").then_some(()));
+    let second = get(&mut edge.connect(), "/").text().trim().to_owned();
+    assert_ne!(first, second);
+    assert_eq!(edge.starts(), [first, second]);
+}
+
+/// A request under way is use: the program is not stopped under it.
+#[test]
+fn who_is_being_asked_is_not_stopped() {
+    let edge = sleeping("auto", "idle_time = \"1s\"");
+    let pid = get(&mut edge.connect(), "/").text().trim().to_owned();
+    let mut raw = edge.connect();
+    raw.send("GET /stall HTTP/1.1\r\nHost: a.test\r\n\r\n");
+    assert!(raw.is_quiet_for(Duration::from_secs(3)));
+    assert!(runs(&pid));
+    raw.reset();
+    wait::until("it to be stopped", || (!runs(&pid)).then_some(()));
+}
+
+/// Everybody who waits is told at once, whoever comes soon after likewise, and nothing is started for them.
+#[test]
+fn a_program_that_fails_is_told_of_and_not_tried_again_at_once() {
+    let edge = sleeping("auto", "environment = { MODE = \"fail\" }");
+    let answers: Vec<Message> = thread::scope(|scope| {
+        let ask = || scope.spawn(|| get(&mut edge.connect(), "/"));
+        let asked: Vec<_> = std::iter::repeat_with(ask).take(20).collect();
+        asked.into_iter().map(|one| one.join().expect("an answer")).collect()
+    });
+    for answer in &answers {
+        assert_eq!((answer.status(), answer.word()), (502, "start_failed"));
+        assert_eq!(answer.error_type(), "destination_unavailable");
+        assert!(answer.text().contains("could not be started"), "{}", answer.text());
+    }
+    assert_eq!(edge.starts().len(), 1);
+    edge.expect_log("Upstream starting failed: /usr/bin/perl");
+    edge.expect_log("(return code: 1)");
+    edge.expect_log("STDERR: Error: Cannot find module 'express'");
+    let status = edge.status();
+    assert_eq!((&status["state"], &status["failure"]), (&"failed".into(), &"return code: 1".into()));
+    // After a second somebody may try, and then it works: the document was mended.
+    edge.write_document("alice", &document(&edge, "auto", "environment = { MODE = \"\" }"));
+    wait::until("the mended program", || (get(&mut edge.connect(), "/").status() == 200).then_some(()));
+    assert_eq!(edge.starts().len(), 2);
+}
+
+#[test]
+fn a_program_that_is_never_ready_is_given_up() {
+    let edge = sleeping("auto", "start_timeout = \"500ms\"\nenvironment = { MODE = \"never\" }");
+    let answer = get(&mut edge.connect(), "/");
+    assert_eq!((answer.status(), answer.word()), (504, "start_timeout"));
+    let pid = edge.starts()[0].clone();
+    wait::until("it to be gone", || (!runs(&pid)).then_some(()));
+}
+
+#[test]
+fn a_command_that_does_not_exist_is_named() {
+    let edge = sleeping("auto", "");
+    let text = document(&edge, "auto", "").replace("/usr/bin/perl", "/no/such/program");
+    edge.write_document("alice", &text);
+    wait::until("the answer", || (get(&mut edge.connect(), "/").status() == 502).then_some(()));
+    edge.expect_log("Upstream starting failed: /no/such/program");
+}
+
+/// The request in flight gets an honest answer, the next waits for the new instance.
+#[test]
+fn a_crash_costs_the_requests_in_flight_and_no_other() {
+    let edge = sleeping("auto", "");
+    let first = get(&mut edge.connect(), "/").text().to_owned();
+    let died = get(&mut edge.connect(), "/die");
+    assert_eq!((died.status(), died.word()), (502, "closed"));
+    let second = get(&mut edge.connect(), "/");
+    assert_eq!(second.status(), 200);
+    assert_ne!(second.text(), first);
+    edge.expect_log("Upstream ended by itself: /usr/bin/perl");
+    edge.expect_log("STDERR: out of ideas");
+}
+
+/// By the command and by a change of the document, beside the old instance and in its place: a server that handles no
+/// signal, and not a request lost.
+#[test]
+fn restarts_lose_no_request() {
+    for address in ["auto".to_owned(), free_address().to_string()] {
+        let edge = sleeping(&address, "connections = 8");
+        let (done, asked) = (AtomicBool::new(false), AtomicUsize::new(0));
+        thread::scope(|scope| {
+            let load = || {
+                scope.spawn(|| {
+                    let mut raw = edge.connect();
+                    while !done.load(Ordering::Relaxed) {
+                        let answer = get(&mut raw, "/");
+                        assert_eq!(answer.status(), 200, "{address}: {}", answer.text());
+                        asked.fetch_add(1, Ordering::Relaxed);
+                    }
+                })
+            };
+            let _visitors: Vec<_> = std::iter::repeat_with(load).take(4).collect();
+            for number in 0..10 {
+                let (starts, seen) = (edge.starts().len(), asked.load(Ordering::Relaxed));
+                if number % 2 == 0 {
+                    assert!(edge.command(&["restart", "alice/web"]).status.success());
+                } else {
+                    let revision = format!("connections = 8\nrevision = \"{number}\"");
+                    edge.write_document("alice", &document(&edge, &address, &revision));
+                }
+                wait::until("a new instance", || (edge.starts().len() > starts).then_some(()));
+                wait::until("it to serve", || (edge.status()["state"] == "ready").then_some(()));
+                wait::until("requests", || (asked.load(Ordering::Relaxed) > seen + 20).then_some(()));
+            }
+            done.store(true, Ordering::Relaxed);
+        });
+        let starts = edge.starts();
+        let (newest, old) = starts.split_last().expect("instances");
+        assert!(runs(newest));
+        for pid in old {
+            wait::until("the old ones to be gone", || (!runs(pid)).then_some(()));
+        }
+    }
+}
+
+/// Where somebody else listens at the address, nothing is sent to him.
+#[test]
+fn a_squatter_gets_nothing() {
+    let squatter = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = squatter.local_addr().expect("a socket");
+    let edge = sleeping(&address.to_string(), "");
+    let mut raw = edge.connect();
+    raw.send("GET / HTTP/1.1\r\nHost: a.test\r\nCookie: session=secret\r\n\r\n");
+    let answer = raw.response();
+    assert_eq!((answer.status(), answer.word()), (502, "start_failed"));
+    edge.expect_log("address taken by uid");
+    squatter.set_nonblocking(true).expect("a socket");
+    assert!(squatter.accept().is_err(), "somebody connected to the squatter");
+}
+
+#[test]
+fn a_program_ends_with_its_document_and_with_all_that_it_started() {
+    for mode in ["stubborn", "child"] {
+        let edge =
+            sleeping("auto", &format!("stop_timeout = \"100ms\"\nenvironment = {{ MODE = \"{mode}\" }}"));
+        let pid = get(&mut edge.connect(), "/").text().trim().to_owned();
+        let family = family(&pid);
+        edge.remove_document("alice");
+        for one in &family {
+            wait::until("all of it to be gone", || (!runs(one)).then_some(()));
+        }
+    }
+}
+
+/// A visitor who leaves frees his place, and the start goes on for the others.
+#[test]
+fn who_leaves_while_waiting_is_not_missed() {
+    let edge = sleeping("auto", "environment = { MODE = \"late:0.3\" }");
+    for _ in 0..20 {
+        let mut raw = edge.connect();
+        raw.send("GET / HTTP/1.1\r\nHost: a.test\r\n\r\n");
+        raw.reset();
+    }
+    assert_eq!(get(&mut edge.connect(), "/").status(), 200);
+    assert_eq!(edge.starts().len(), 1);
+    wait::until("nobody to wait", || (edge.account()["upstreams"][0]["waiting"] == 0).then_some(()));
+}
+
+/// An edge whose one account has a program that does not run yet.
+fn sleeping(address: &str, lines: &str) -> Asleep {
+    let files = Files::new().file("home/server.pl", SERVER);
+    // Where the tests are run by root the program is somebody else's, who has to get there.
+    for (path, mode) in [(files.path().to_owned(), 0o755), (files.path().join("home"), 0o777)] {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("a temporary directory");
+    }
+    let text = text(&files.path().join("home"), address, lines);
+    Asleep(files.document("alice", &text).start())
+}
+
+/// An edge with such an account.
+struct Asleep(Edge);
+
+impl std::ops::Deref for Asleep {
+    type Target = Edge;
+
+    fn deref(&self) -> &Edge {
+        &self.0
+    }
+}
+
+impl Asleep {
+    fn home(&self) -> std::path::PathBuf {
+        self.path().join("home")
+    }
+
+    /// The processes that were started so far.
+    fn starts(&self) -> Vec<String> {
+        let text = fs::read_to_string(self.home().join("starts")).unwrap_or_default();
+        text.lines().map(str::to_owned).collect()
+    }
+
+    fn account(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.command(&["status", "alice", "--json"]).stdout).expect("JSON")
+    }
+
+    /// What is told of the program.
+    fn status(&self) -> serde_json::Value {
+        self.account()["upstreams"][0]["program"].clone()
+    }
+}
+
+fn document(edge: &Asleep, address: &str, lines: &str) -> String {
+    text(&edge.home(), address, lines)
+}
+
+fn text(home: &Path, address: &str, lines: &str) -> String {
+    format!(
+        "[run]\nhome = \"{}\"\nuser = \"nobody\"\nenvironment = {{ TZ = \"Europe/Paris\" }}\n[[upstream]]\nname = \"web\"\n\
+         address = \"{address}\"\ncommand = [\"/usr/bin/perl\", \"server.pl\"]\n{lines}\n\
+         [[site]]\nname = \"www\"\naddresses = [\"a.test\"]\nupstream = \"web\"\n",
+        home.display()
+    )
+}
+
+fn get(raw: &mut Raw, path: &str) -> Message {
+    raw.send(format!("GET {path} HTTP/1.1\r\nHost: a.test\r\n\r\n")).response()
+}
+
+/// An address where nobody listens.
+fn free_address() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a free port")
+}
+
+/// Whether a process runs: not even as a zombie.
+fn runs(pid: &str) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']))
+}
+
+/// A process and its children.
+fn family(pid: &str) -> Vec<String> {
+    let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    children.split_whitespace().chain([pid]).map(str::to_owned).collect()
+}
