@@ -255,7 +255,7 @@ impl Programs {
         if entry.upstream.spec().program.is_none() {
             entry.upstream.release();
         } else {
-            entry.upstream.hold();
+            entry.upstream.dismiss();
         }
     }
 
@@ -347,7 +347,8 @@ impl Programs {
     fn gone(&mut self, instance: Instance, why: String, last_words: &[String]) {
         let Some(running) = self.running.remove(&instance) else { return };
         let id = running.upstream;
-        if !running.stopped {
+        // Whoever was to end anyway has not failed.
+        if !running.stopped && running.retire_by.is_none() {
             self.fails(id, instance, why, last_words);
         }
         self.happen(id, Event::Ended(instance));

@@ -6,7 +6,7 @@ use super::holders::Holders;
 use super::ledger::Ledger;
 use super::parking::{Bell, Outlook, Parking, Stand, Standing};
 use super::security::client_config;
-use crate::base::{AccountName, Refusal};
+use crate::base::{AccountName, Cause, Refusal};
 use crate::config;
 use arc_swap::ArcSwap;
 use rustls::ClientConfig;
@@ -109,6 +109,10 @@ impl Upstream {
         if before.tls != spec.tls {
             self.security.store(Arc::new(security(&spec)));
         }
+        if before.program.is_none() && spec.program.is_some() {
+            // Before the settings: whoever finds them finds nobody to connect to.
+            self.ledger.leave();
+        }
         self.spec.store(spec.clone());
         if (&before.address, before.protocol, &before.tls) != (&spec.address, spec.protocol, &spec.tls) {
             // After the settings: a connection that takes the old number for new settings is closed once too
@@ -185,6 +189,12 @@ impl Upstream {
     /// What failed is forgotten: whoever comes next is waited with.
     pub fn forgive(&self) {
         self.parking.expect(Outlook::Good);
+    }
+
+    /// There is no such upstream any more: those who wait for its program are told so.
+    pub fn dismiss(self: &Arc<Self>) {
+        self.hold();
+        self.ledger.refuse(&Refusal::new(Cause::UnknownHost, "the upstream was deleted meanwhile"));
     }
 
     /// It has no program any more and is served by somebody else.

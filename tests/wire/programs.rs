@@ -2,7 +2,7 @@
 //! what a visitor is told where a program cannot be had.
 
 use crate::support::edge::Files;
-use crate::support::{Edge, Message, Raw, wait};
+use crate::support::{Edge, Message, Origin, Raw, account, wait};
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::PermissionsExt;
@@ -199,6 +199,42 @@ fn a_program_ends_with_its_document_and_with_all_that_it_started() {
         for one in &family {
             wait::until("all of it to be gone", || (!runs(one)).then_some(()));
         }
+    }
+}
+
+/// Whoever waits for a program whose account goes is told so, at once.
+#[test]
+fn who_waits_for_what_is_deleted_is_told() {
+    let edge = sleeping("auto", "environment = { MODE = \"never\" }");
+    let mut raw = edge.connect();
+    raw.send("GET / HTTP/1.1\r\nHost: a.test\r\n\r\n");
+    wait::until("it to be started", || edge.starts().first().cloned());
+    edge.remove_document("alice");
+    let answer = raw.response();
+    assert_eq!((answer.status(), answer.word()), (404, "unknown_host"));
+}
+
+/// An upstream that was somebody else's to run gets a program, and loses it again: no visitor notices.
+#[test]
+fn a_server_changes_hands() {
+    let origin = Origin::saying("somebody else");
+    let address = free_address();
+    let edge = sleeping(&address.to_string(), "");
+    let own = get(&mut edge.connect(), "/").text().to_owned();
+    let by_hand = account("\"a.test\"", &origin.address());
+    for turn in 0..3 {
+        edge.write_document("alice", &by_hand);
+        wait::until("the other server", || {
+            let answer = get(&mut edge.connect(), "/");
+            assert_eq!(answer.status(), 200, "turn {turn}: {}", answer.text());
+            (answer.text() == "somebody else").then_some(())
+        });
+        edge.write_document("alice", &document(&edge, &address.to_string(), ""));
+        wait::until("the program", || {
+            let answer = get(&mut edge.connect(), "/");
+            assert_eq!(answer.status(), 200, "turn {turn}: {}", answer.text());
+            (answer.text() != "somebody else" && answer.text() != own).then_some(())
+        });
     }
 }
 

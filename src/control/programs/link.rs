@@ -112,7 +112,11 @@ impl Programs {
             match tokio::time::timeout(LISTING, notices.next()).await {
                 Ok(Some(Notice::Running { instance, account, upstream, hash, pid, uid, socket })) => {
                     listed.insert(instance);
-                    if self.running.contains_key(&instance) {
+                    if let Some(running) = self.running.get(&instance) {
+                        if running.stopped {
+                            // It may have been told when nobody heard it.
+                            let _ = orders.send(Order::Stop { instance });
+                        }
                         continue;
                     }
                     let id = self.entries.iter().find_map(|(id, entry)| {

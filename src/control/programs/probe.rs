@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 /// What is asked.
 pub(super) struct Probe {
@@ -32,14 +32,13 @@ pub(super) enum Found {
 impl Probe {
     /// Asks until there is an answer. Whoever asks bounds the time.
     pub(super) async fn run(&self) -> Found {
-        let mut step = FIRST_STEP;
+        let begun = Instant::now();
         loop {
             // Everything else is "not yet": it does not listen, or does not answer.
             if let Ok(Ok(Some(found))) = timeout(PATIENCE, self.ask()).await {
                 return found;
             }
-            sleep(step).await;
-            step = (step * 5 / 4).min(LONGEST_STEP);
+            sleep((begun.elapsed() / STEPS).clamp(SHORTEST_STEP, LONGEST_STEP)).await;
         }
     }
 
@@ -86,11 +85,12 @@ async fn listener(address: SocketAddr) -> io::Result<Option<u32>> {
 /// How long one question may take: a server that hangs is asked anew.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// The first pause between two questions: a small program listens within a few milliseconds.
-const FIRST_STEP: Duration = Duration::from_millis(2);
+/// A visitor waits longer than he had to by a fiftieth of the start at most. A question costs some 20 µs.
+const STEPS: u32 = 50;
 
-/// The longest one: what a visitor may wait longer than he had to.
-const LONGEST_STEP: Duration = Duration::from_millis(50);
+/// The pauses between two questions, at the beginning and after half a second.
+const SHORTEST_STEP: Duration = Duration::from_millis(1);
+const LONGEST_STEP: Duration = Duration::from_millis(10);
 
 #[cfg(test)]
 mod tests {
