@@ -57,7 +57,11 @@ pub async fn to_upstream<C: Client>(
     let lease = attempt.lease(client, record, want).await?;
     let (stale, instance) = (lease.is_reused() && repeatable, lease.instance());
     let mut guards = Guards { admission: Some(admission), tunnel };
-    match attempt.exchange(client, record, lease, &mut guards).await {
+    let exchanged = attempt.exchange(client, record, lease, &mut guards).await;
+    if exchanged.as_ref().is_err_and(|failed| failed.refusal.cause == Cause::Closed) {
+        connection.worker.pools.look_after(upstream);
+    }
+    match exchanged {
         Err(failed) if stale && failed.untouched && failed.refusal.cause == Cause::Closed => {
             // The upstream closed a kept connection just as this request went out: nobody read it.
             let lease = attempt.lease(client, record, Want::Fresh).await?;

@@ -207,14 +207,25 @@ impl<C> Ledger<C> {
         self.swap(|word| Some(word.away()));
     }
 
+    /// The same, where the program is still the one that served when `generation` was read; whether it was so.
+    pub(super) fn leave_if(&self, generation: Generation) -> bool {
+        let is_it = |word: Word| word.state() == State::Ready && word.generation() == generation;
+        self.swap(|word| is_it(word).then(|| word.away())).is_some()
+    }
+
     /// The same, where nothing is in use and nobody waits; whether it was so.
     pub(super) fn rest(&self) -> bool {
         self.swap(Word::at_rest).is_some()
     }
 
-    /// The program serves: who waits is let in, in order, as far as there is room.
+    /// The program serves after all: who waits is let in, in order, as far as there is room.
     pub(super) fn come_back(&self) {
         self.locked(|_| self.swap(|word| Some(word.back())));
+    }
+
+    /// The same, and it is another than before: no connection opened until now is kept.
+    pub(super) fn come_anew(&self) {
+        self.locked(|_| self.swap(|word| Some(word.back().renewed())));
     }
 
     /// Tells everybody who waits for the program that there will be none.

@@ -3,8 +3,8 @@
 //!
 //! ```text
 //! stopped ──wanted──▶ starting ──ready──▶ serving ──rested──▶ stopping ──ended──▶ stopped
-//!    ▲                   │ ended, late       │ ended (crash): starting again, once
-//!    └──── wanted ◀── failed (until) ◀───────┘ and again soon: failed
+//!    ▲                   │ ended, late       │ ended (crash): starting again
+//!    └──── wanted ◀── failed (until) ◀───────┘ and again and again: failed
 //! serving ──lost──▶ recovering ──ready──▶ serving         it takes no connection: it died, or is busy with itself
 //! serving ──restart──▶ replacing ──ready──▶ serving the new one      where two may overlap
 //!                  └─▶ draining ──deserted──▶ stopping ──ended──▶ starting      where not
@@ -18,7 +18,10 @@ use std::time::{Duration, Instant};
 #[derive(Clone, Debug, Default)]
 pub struct Lifecycle {
     phase: Phase,
+    /// Failures in a row, crashes that were not forgiven included.
     failures: u32,
+    /// When the last crash is worked off; each adds [`CRASH_COST`].
+    crashes: Option<Instant>,
 }
 
 /// Where a program is in its life.
@@ -183,7 +186,7 @@ impl Phase {
 impl Lifecycle {
     /// A program that runs already, as a launcher tells that outlived us: it serves as soon as it answers.
     pub fn adopted(instance: Instance, by: Instant) -> Self {
-        Self { phase: Phase::Starting { instance, by }, failures: 0 }
+        Self { phase: Phase::Starting { instance, by }, ..Self::default() }
     }
 
     /// Where it is.
@@ -321,8 +324,7 @@ impl Lifecycle {
                     self.failures = 0;
                 }
                 let mut actions: Actions = smallvec![Action::Hold];
-                if self.failures == 0 {
-                    self.failures = 1;
+                if self.is_forgiven(now) {
                     actions.extend(self.start(now, terms, fresh()));
                 } else {
                     actions.extend(self.fail(now, None, false));
@@ -415,6 +417,16 @@ impl Lifecycle {
         }
     }
 
+    /// Whether a crash is followed by a start at once: now and then, not in a loop.
+    fn is_forgiven(&mut self, now: Instant) -> bool {
+        let worked_off = self.crashes.map_or(now, |until| until.max(now)) + CRASH_COST;
+        let is_forgiven = worked_off <= now + CRASH_COST * CRASHES_AT_ONCE;
+        if is_forgiven {
+            self.crashes = Some(worked_off);
+        }
+        is_forgiven
+    }
+
     fn start(&mut self, now: Instant, terms: &Terms, instance: Instance) -> Actions {
         self.phase = Phase::Starting { instance, by: now + terms.start_timeout };
         smallvec![Action::Start(instance)]
@@ -445,8 +457,14 @@ const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
 /// A broken site costs one start a minute.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
-/// Whoever served so long and then crashed is no crash loop.
+/// Whoever served so long and then crashed has not failed before.
 const STABLE: Duration = Duration::from_secs(60);
+
+/// A program that crashes more often than this is in a loop, once it has done so [`CRASHES_AT_ONCE`] times.
+const CRASH_COST: Duration = Duration::from_secs(5);
+
+/// Crashes that are followed by a start at once however fast they come.
+const CRASHES_AT_ONCE: u32 = 5;
 
 #[cfg(test)]
 mod tests;

@@ -131,15 +131,12 @@ impl Parking {
         self.stand.load_full()
     }
 
-    /// This instance takes no connection: nobody else is sent to it. Whether it still was the one that serves.
-    pub(super) fn lose(&self, lost: &Arc<Stand>) -> bool {
-        let before = self.stand.compare_and_swap(lost, None);
-        let is_it = before.as_ref().is_some_and(|before| Arc::ptr_eq(before, lost));
-        if is_it {
-            // Nobody listens while the node ends.
-            let _ = lost.bell.send(Ring::Lost(lost.instance));
-        }
-        is_it
+    /// This instance takes no connection, and whoever comes waits already.
+    pub(super) fn lose(&self, lost: &Arc<Stand>) {
+        // Another may serve by now.
+        self.stand.compare_and_swap(lost, None);
+        // Nobody listens while the node ends.
+        let _ = lost.bell.send(Ring::Lost(lost.instance));
     }
 
     /// This instance serves from now on, or none.

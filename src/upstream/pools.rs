@@ -233,7 +233,7 @@ impl Pools {
             connect(upstream, &provenance.spec, stand.map(|stand| &**stand), patience.connect).await;
         let transport = match (connected, stand) {
             (Err(refused), Some(stand)) if refused.cause == Cause::Refused => {
-                upstream.lose(stand);
+                upstream.lose(stand, generation);
                 return Ok(None);
             }
             (connected, _) => connected?,
@@ -302,6 +302,22 @@ impl Pools {
                 upstream.ledger.close();
             }
         }
+    }
+
+    /// A connection of `upstream` was closed under a request: closes those that idle here and are closed likewise, before
+    /// another request is sent to whoever is not there any more. A syscall for each.
+    pub fn look_after(&self, upstream: &Arc<Upstream>) {
+        let here = self.idle.borrow().of(upstream.id());
+        for _ in 0..here {
+            let Some(mut taken) = self.idle.borrow_mut().take_oldest(upstream.id()) else { break };
+            if !taken.connection.transport.is_quiet() {
+                self.close_idle(upstream, Some(taken));
+                continue;
+            }
+            let since = taken.connection.idle_since.unwrap_or_else(read_clock);
+            self.idle.borrow_mut().put(taken.place, upstream.id(), since, taken.connection);
+        }
+        self.note(upstream);
     }
 
     /// Takes a connection in use back: for the first in line, or to idle, or to be closed.

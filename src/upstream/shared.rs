@@ -6,6 +6,7 @@ use super::holders::Holders;
 use super::ledger::Ledger;
 use super::parking::{Bell, Outlook, Parking, Stand, Standing};
 use super::security::client_config;
+use super::word::Generation;
 use crate::base::{AccountName, Cause, Refusal};
 use crate::config;
 use arc_swap::ArcSwap;
@@ -140,13 +141,9 @@ impl Upstream {
     pub fn admit(self: &Arc<Self>, stand: Arc<Stand>) {
         self.parking.set_stand(Some(stand));
         self.parking.expect(Outlook::Good);
-        if self.ledger.is_away() {
-            self.ledger.come_back();
-        } else {
-            // Another instance served until now. After the stand, for the same reason as in `retune`.
-            self.ledger.renew();
-            self.ask_all();
-        }
+        // After the stand, for the same reason as in `retune`.
+        self.ledger.come_anew();
+        self.ask_all();
     }
 
     /// The program does not serve any more: whoever comes waits for another. What is under way goes on.
@@ -156,10 +153,11 @@ impl Upstream {
         self.ask_all();
     }
 
-    /// The instance takes no connection: whoever comes waits until it does, or for another.
-    pub(super) fn lose(self: &Arc<Self>, lost: &Arc<Stand>) {
-        if self.parking.lose(lost) {
-            self.ledger.leave();
+    /// An instance that served when `generation` was read takes no connection: whoever comes waits until it does, or for
+    /// another.
+    pub(super) fn lose(self: &Arc<Self>, lost: &Arc<Stand>, generation: Generation) {
+        if self.ledger.leave_if(generation) {
+            self.parking.lose(lost);
             self.ask_all();
         }
     }
@@ -200,8 +198,7 @@ impl Upstream {
     /// It has no program any more and is served by somebody else.
     pub fn release(self: &Arc<Self>) {
         self.parking.set_stand(None);
-        self.ledger.come_back();
-        self.ledger.renew();
+        self.ledger.come_anew();
         self.ask_all();
     }
 

@@ -23,6 +23,7 @@ mod peers;
 mod change;
 mod restarts;
 mod programs;
+mod chaos;
 mod soak;
 mod records;
 mod commands;

@@ -253,7 +253,7 @@ fn who_leaves_while_waiting_is_not_missed() {
 }
 
 /// An edge whose one account has a program that does not run yet.
-fn sleeping(address: &str, lines: &str) -> Asleep {
+pub fn sleeping(address: &str, lines: &str) -> Asleep {
     let files = Files::new().file("home/server.pl", SERVER);
     // Where the tests are run by root the program is somebody else's, who has to get there.
     for (path, mode) in [(files.path().to_owned(), 0o755), (files.path().join("home"), 0o777)] {
@@ -264,7 +264,7 @@ fn sleeping(address: &str, lines: &str) -> Asleep {
 }
 
 /// An edge with such an account.
-struct Asleep(Edge);
+pub struct Asleep(Edge);
 
 impl std::ops::Deref for Asleep {
     type Target = Edge;
@@ -280,7 +280,7 @@ impl Asleep {
     }
 
     /// The processes that were started so far.
-    fn starts(&self) -> Vec<String> {
+    pub fn starts(&self) -> Vec<String> {
         let text = fs::read_to_string(self.home().join("starts")).unwrap_or_default();
         text.lines().map(str::to_owned).collect()
     }
@@ -290,12 +290,12 @@ impl Asleep {
     }
 
     /// What is told of the program.
-    fn status(&self) -> serde_json::Value {
+    pub fn status(&self) -> serde_json::Value {
         self.account()["upstreams"][0]["program"].clone()
     }
 }
 
-fn document(edge: &Asleep, address: &str, lines: &str) -> String {
+pub fn document(edge: &Asleep, address: &str, lines: &str) -> String {
     text(&edge.home(), address, lines)
 }
 
@@ -308,7 +308,7 @@ fn text(home: &Path, address: &str, lines: &str) -> String {
     )
 }
 
-fn get(raw: &mut Raw, path: &str) -> Message {
+pub fn get(raw: &mut Raw, path: &str) -> Message {
     raw.send(format!("GET {path} HTTP/1.1\r\nHost: a.test\r\n\r\n")).response()
 }
 

@@ -104,17 +104,41 @@ fn a_start_that_takes_too_long_is_killed_and_no_other_begins_before_it_is_gone()
 }
 
 #[test]
-fn a_crash_starts_it_again_and_a_second_one_soon_after_does_not() {
+fn a_crash_starts_it_again_and_a_loop_of_them_is_a_failure() {
     let mut life = Life::serving(TERMS);
-    assert_eq!(life.on(Event::Ended(ONE)), [Action::Hold, Action::Start(TWO)]);
-    life.on(Event::Ready(TWO));
+    for number in 1..=5 {
+        assert_eq!(
+            life.on(Event::Ended(Instance(number))),
+            [Action::Hold, Action::Start(Instance(number + 1))]
+        );
+        life.on(Event::Ready(Instance(number + 1)));
+    }
+    let until = life.now + Duration::from_secs(1);
+    assert_eq!(life.on(Event::Ended(Instance(6))), [Action::Hold, Action::Fail { until, late: false }]);
+    life.now = until;
+    assert_eq!(life.on(Event::Wanted), [Action::Start(Instance(7))]);
+    life.on(Event::Ready(Instance(7)));
     let until = life.pass(1).now + Duration::from_secs(2);
-    assert_eq!(life.on(Event::Ended(TWO)), [Action::Hold, Action::Fail { until, late: false }]);
-    life.pass(2);
-    assert_eq!(life.on(Event::Wanted), [Action::Start(THREE)]);
-    life.on(Event::Ready(THREE));
+    assert_eq!(life.on(Event::Ended(Instance(7))), [Action::Hold, Action::Fail { until, late: false }]);
+    life.pass(2).on(Event::Wanted);
+    life.on(Event::Ready(Instance(8)));
     life.pass(60);
-    assert_eq!(life.on(Event::Ended(THREE)), [Action::Hold, Action::Start(Instance(4))]);
+    for number in 8..=12 {
+        assert_eq!(
+            life.on(Event::Ended(Instance(number))),
+            [Action::Hold, Action::Start(Instance(number + 1))]
+        );
+        life.on(Event::Ready(Instance(number + 1)));
+    }
+    // One in five seconds is no loop.
+    for number in 13..=30 {
+        life.pass(5);
+        assert_eq!(
+            life.on(Event::Ended(Instance(number))),
+            [Action::Hold, Action::Start(Instance(number + 1))]
+        );
+        life.on(Event::Ready(Instance(number + 1)));
+    }
 }
 
 #[test]
