@@ -130,7 +130,18 @@ impl Programs {
     pub async fn run(mut self) {
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        // All accounts of the start, before what runs is taken over: what is nobody's is stopped.
+        while let Ok(wish) = self.wishes.try_recv() {
+            self.obey(wish);
+        }
         loop {
+            // Before anything is started, and so before anybody is told that nothing can be.
+            if !self.entries.is_empty() && self.link.is_due(now()) {
+                self.connect().await;
+            }
+            while let Some((id, event)) = self.later.pop_front() {
+                self.happen(id, event);
+            }
             tokio::select! {
                 wish = self.wishes.recv() => match wish {
                     Some(ProgramWish::End(reply)) => {
@@ -149,13 +160,6 @@ impl Programs {
                 },
                 Some((instance, found)) = self.found.1.recv() => self.answered(instance, found),
                 _ = tick.tick(), if !self.active.is_empty() || !self.link.is_up() => self.look(),
-            }
-            // Before anything is started, and so before anybody is told that nothing can be.
-            if !self.entries.is_empty() && self.link.is_due(now()) {
-                self.connect().await;
-            }
-            while let Some((id, event)) = self.later.pop_front() {
-                self.happen(id, event);
             }
         }
     }
@@ -505,10 +509,16 @@ impl Programs {
     fn order_again(&mut self, id: UpstreamId) {
         let Some(entry) = self.entries.get(&id) else { return };
         let Phase::Starting { instance, .. } = entry.life.phase() else { return };
-        let Some(running) = self.running.get_mut(&instance).filter(|running| running.awaits_document) else {
-            return;
-        };
+        if self.running.get(&instance).is_some_and(|running| running.awaits_document) {
+            self.order_start(instance);
+        }
+    }
+
+    /// Orders a start that was ordered before, and of which nothing came.
+    fn order_start(&mut self, instance: Instance) {
+        let Some(running) = self.running.get_mut(&instance) else { return };
         running.awaits_document = false;
+        let Some(entry) = self.entries.get(&running.upstream) else { return };
         let (account, upstream) = (entry.account.clone(), entry.name.clone());
         self.link.send(Order::Start { instance, account, upstream, hash: entry.hash });
     }

@@ -210,6 +210,8 @@ impl Launcher {
 
     async fn carry_out(&mut self, order: Order) {
         match order {
+            // The end of the connection says it, and the order is given to the next launcher.
+            Order::Start { .. } if self.is_ending => {}
             Order::Start { instance, account, upstream, hash } => {
                 let meant = Meant { instance, account, upstream, hash };
                 let notice = match self.start(&meant).await {
@@ -230,9 +232,6 @@ impl Launcher {
     }
 
     async fn start(&mut self, meant: &Meant) -> Result<Notice, Refused> {
-        if self.is_ending {
-            return Err("the launcher ends".to_owned().into());
-        }
         self.instances.check_room(meant.instance)?;
         let node = self.node.load_full();
         self.groups.configure(&node.launcher).await;

@@ -24,6 +24,7 @@ mod change;
 mod restarts;
 mod programs;
 mod chaos;
+mod launcher;
 mod soak;
 mod records;
 mod commands;

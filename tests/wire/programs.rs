@@ -12,7 +12,7 @@ use std::thread;
 use std::time::Duration;
 
 /// A server in Perl, which is part of every Debian.
-const SERVER: &str = include_str!("support/server.pl");
+pub(crate) const SERVER: &str = include_str!("support/server.pl");
 
 #[test]
 fn a_crowd_at_a_sleeping_site_starts_it_once() {
@@ -313,12 +313,12 @@ pub fn get(raw: &mut Raw, path: &str) -> Message {
 }
 
 /// An address where nobody listens.
-fn free_address() -> SocketAddr {
+pub(crate) fn free_address() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a free port")
 }
 
 /// Whether a process runs: not even as a zombie.
-fn runs(pid: &str) -> bool {
+pub(crate) fn runs(pid: &str) -> bool {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']))
 }

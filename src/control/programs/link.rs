@@ -2,7 +2,7 @@
 
 use super::{Programs, Running};
 use crate::base::now;
-use crate::launch::{self, Notice, Notices, Order, Orders};
+use crate::launch::{self, Instance, Notice, Notices, Order, Orders};
 use crate::upstream::{Event, Lifecycle, Phase};
 use std::collections::HashSet;
 use std::future::pending;
@@ -112,10 +112,11 @@ impl Programs {
             match tokio::time::timeout(LISTING, notices.next()).await {
                 Ok(Some(Notice::Running { instance, account, upstream, hash, pid, uid, socket })) => {
                     listed.insert(instance);
-                    if let Some(running) = self.running.get(&instance) {
-                        if running.stopped {
-                            // It may have been told when nobody heard it.
+                    if let Some(known) = self.running.get(&instance) {
+                        if known.stopped {
                             let _ = orders.send(Order::Stop { instance });
+                        } else if known.process.is_none() {
+                            self.started(instance, pid, uid, socket);
                         }
                         continue;
                     }
@@ -144,17 +145,27 @@ impl Programs {
             }
         }
         self.link = Link::Up(orders, notices, whose);
-        let missing: Vec<_> = self
-            .running
-            .iter()
-            .filter(|(instance, _)| !listed.contains(instance))
-            .map(|(one, _)| *one)
-            .collect();
+        self.make_up(&listed);
+    }
+
+    /// Brings the programs into line with a launcher that is back and runs what is `listed`.
+    fn make_up(&mut self, listed: &HashSet<Instance>) {
+        let missing: Vec<_> = self.running.keys().filter(|one| !listed.contains(one)).copied().collect();
         for instance in missing {
-            if let Some(running) = self.running.remove(&instance) {
-                self.later.push_back((running.upstream, Event::Ended(instance)));
+            let Some(running) = self.running.get(&instance) else { continue };
+            let upstream = running.upstream;
+            if running.process.is_none() && !running.stopped {
+                // The launcher before never took the order; requests wait for it.
+                self.order_start(instance);
+            } else {
+                self.running.remove(&instance);
+                self.later.push_back((upstream, Event::Ended(instance)));
             }
         }
+        // That nothing could be started says nothing of a program.
+        let failed =
+            self.entries.iter().filter(|(_, entry)| matches!(entry.life.phase(), Phase::Failed { .. }));
+        self.later.extend(failed.map(|(id, _)| (*id, Event::Restart)));
     }
 }
 

@@ -9,7 +9,7 @@ use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::process::{Child, ChildStderr, Command, ExitStatus, Output, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use tempfile::TempDir;
@@ -257,16 +257,21 @@ impl Files {
         self
     }
 
+    /// Writes the node file.
+    pub fn write(&self) {
+        fs::write(self.path().join("parvis.toml"), &self.node).expect("a temporary directory");
+    }
+
     /// Runs `parvis ARGUMENTS --config` with the node file, without starting an edge.
     pub fn command(&self, arguments: &[&str]) -> Output {
-        fs::write(self.path().join("parvis.toml"), &self.node).expect("a temporary directory");
+        self.write();
         run(self.path(), arguments)
     }
 
     /// Starts the edge and waits until it listens.
     #[track_caller]
     pub fn start(self) -> Edge {
-        fs::write(self.path().join("parvis.toml"), &self.node).expect("a temporary directory");
+        self.write();
         let mut child = service(&self.inherited)
             .current_dir(self.path())
             .stdin(Stdio::null())
@@ -274,20 +279,7 @@ impl Files {
             .stderr(Stdio::piped())
             .spawn()
             .expect("the binary was built");
-        let log = Arc::new(Mutex::new(String::new()));
-        let reader = {
-            let (log, pipe) = (log.clone(), child.stderr.take().expect("piped"));
-            std::thread::spawn(move || {
-                let mut lines = BufReader::new(pipe);
-                let mut line = Vec::new();
-                while lines.read_until(b'\n', &mut line).is_ok_and(|count| count > 0) {
-                    log.lock()
-                        .expect("no test panics with the log")
-                        .push_str(&String::from_utf8_lossy(&line));
-                    line.clear();
-                }
-            })
-        };
+        let (log, reader) = collect(child.stderr.take().expect("piped"));
         let mut edge = Edge {
             child,
             log,
@@ -369,6 +361,21 @@ fn service(inherited: &[OwnedFd]) -> Command {
     shell
 }
 
+/// Reads a process's log to its end, on a thread of its own.
+pub(super) fn collect(pipe: ChildStderr) -> (Arc<Mutex<String>>, JoinHandle<()>) {
+    let log = Arc::new(Mutex::new(String::new()));
+    let shared = log.clone();
+    let reader = std::thread::spawn(move || {
+        let mut lines = BufReader::new(pipe);
+        let mut line = Vec::new();
+        while lines.read_until(b'\n', &mut line).is_ok_and(|count| count > 0) {
+            shared.lock().expect("no test panics with the log").push_str(&String::from_utf8_lossy(&line));
+            line.clear();
+        }
+    });
+    (log, reader)
+}
+
 /// What a line of the log says about a listener: `listening on ADDRESS (KIND)`.
 fn announced(line: &str) -> Option<(SocketAddr, String)> {
     let (_, rest) = line.split_once("listening on ")?;
@@ -383,7 +390,7 @@ fn write_whole(directory: &Path, name: &str, text: &str) {
     fs::rename(&temporary, directory.join(name)).expect("a temporary directory");
 }
 
-const BINARY: &str = env!("CARGO_BIN_EXE_parvis");
+pub(super) const BINARY: &str = env!("CARGO_BIN_EXE_parvis");
 
 const NODE: &str = r#"
 [node]

@@ -10,6 +10,7 @@ pub mod edge;
 pub mod h2;
 pub mod h2_origin;
 pub mod hpack;
+pub mod launcher;
 pub mod message;
 pub mod mortal;
 pub mod origin;
@@ -21,6 +22,7 @@ pub mod wait;
 pub mod way;
 
 pub use edge::{Edge, account};
+pub use launcher::Launcher;
 pub use message::Message;
 pub use origin::Origin;
 pub use raw::{End, Raw};

@@ -1,0 +1,156 @@
+//! The node and the launcher as two processes: a program outlives the node that had it started, a launcher that comes
+//! back is used again, and nothing is started without one or by a document that others can write.
+
+use crate::programs::{SERVER, runs};
+use crate::support::edge::Files;
+use crate::support::{Edge, Launcher, Message, wait};
+use rustix::process::Signal;
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::time::Duration;
+
+#[test]
+fn a_launcher_of_its_own_starts_who_is_asked_for() {
+    let files = files();
+    let launcher = Launcher::start(files.path());
+    let edge = files.start();
+    assert!(starts(&edge, "alice").is_empty(), "nobody has asked");
+    let pid = served(&edge, "alice");
+    assert_eq!(starts(&edge, "alice"), [pid.as_str()]);
+    assert!(starts(&edge, "bob").is_empty(), "nobody has asked for him");
+    launcher.expect_log(&format!("pid={pid}"));
+    assert_eq!(parent(&pid), launcher.pid(), "it is the launcher's child");
+}
+
+/// All of them, not only those of the first account.
+#[test]
+fn programs_outlive_the_node_and_are_taken_over() {
+    let files = files();
+    let launcher = Launcher::start(files.path());
+    let edge = files.start();
+    let before: Vec<String> = ACCOUNTS.iter().map(|account| served(&edge, account)).collect();
+    let edge = edge.restart();
+    let after: Vec<String> = ACCOUNTS.iter().map(|account| served(&edge, account)).collect();
+    assert_eq!(after, before);
+    for (account, pid) in ACCOUNTS.iter().zip(before) {
+        assert_eq!(starts(&edge, account), [pid.as_str()], "no second start");
+        edge.expect_log(&format!("runs already account={account} upstream=web pid={pid}"));
+    }
+    drop(launcher);
+}
+
+/// In order and by force: the programs end with it. Until it is back who asks for one of them waits, and who asks for a
+/// sleeping one is told; then both are served.
+#[test]
+fn a_launcher_that_comes_back_is_used_again() {
+    for signal in [Signal::TERM, Signal::KILL] {
+        let files = files();
+        let launcher = Launcher::start(files.path());
+        let edge = files.start();
+        let before = served(&edge, "alice");
+        launcher.end(signal);
+        wait::until("the program to end with it", || (!runs(&before)).then_some(()));
+        edge.expect_log(
+            "the launcher is gone: programs that run go on, and none is started until it is back",
+        );
+        let mut waiting = edge.connect();
+        waiting.send("GET / HTTP/1.1\r\nHost: alice.test\r\n\r\n");
+        let told = get(&edge, "bob");
+        assert_eq!((told.status(), told.word()), (502, "start_failed"), "{signal:?}");
+        assert!(waiting.is_quiet_for(Duration::from_millis(500)), "{signal:?}");
+        let _launcher = Launcher::start(edge.path());
+        let answer = waiting.response();
+        assert_eq!(answer.status(), 200, "{signal:?}: {}", answer.text());
+        let after = answer.text().trim().to_owned();
+        assert_ne!(after, before);
+        assert_eq!(starts(&edge, "alice"), [before, after]);
+        served(&edge, "bob");
+    }
+}
+
+#[test]
+fn without_a_launcher_nothing_is_started_and_the_log_says_why() {
+    let edge = files().start();
+    let answer = get(&edge, "alice");
+    assert_eq!((answer.status(), answer.word()), (502, "start_failed"));
+    edge.expect_log("no launcher");
+    edge.expect_log("Upstream starting failed: /usr/bin/perl server.pl (the launcher cannot be reached)");
+    assert!(starts(&edge, "alice").is_empty());
+}
+
+/// A launcher that is root believes only what root alone can write: who else can, would choose who programs run as.
+#[test]
+fn a_document_that_others_can_write_starts_nothing() {
+    if !rustix::process::geteuid().is_root() {
+        let line = b"left out, because this is not root: documents that others can write\n";
+        return std::io::stderr().write_all(line).expect("stderr");
+    }
+    let files = files();
+    let document = files.path().join("accounts.d/alice.toml");
+    mode(&document, 0o666);
+    let launcher = Launcher::start(files.path());
+    let edge = files.start();
+    let answer = get(&edge, "alice");
+    assert_eq!((answer.status(), answer.word()), (502, "start_failed"));
+    edge.expect_log("not trusted: it is writable by others than root");
+    launcher.expect_log("not trusted: it is writable by others than root");
+    assert!(starts(&edge, "alice").is_empty());
+    mode(&document, 0o644);
+    wait::until("the site", || (get(&edge, "alice").status() == 200).then_some(()));
+}
+
+/// A node with a launcher of its own, which is not there yet, and two accounts with a program each.
+fn files() -> Files {
+    let mut files = Files::new().set("launcher", "socket", "\"launcher.sock\"");
+    // Where the tests are run by root the programs are somebody else's, who has to get there.
+    mode(files.path(), 0o755);
+    mode(&files.path().join("accounts.d"), 0o755);
+    for account in ACCOUNTS {
+        files = files.file(&format!("{account}/server.pl"), SERVER);
+        let home = files.path().join(account);
+        mode(&home, 0o777);
+        let text = format!(
+            "[run]\nhome = \"{}\"\nuser = \"nobody\"\n[[upstream]]\nname = \"web\"\naddress = \"auto\"\n\
+             command = [\"/usr/bin/perl\", \"server.pl\"]\n[[site]]\nname = \"www\"\n\
+             addresses = [\"{account}.test\"]\nupstream = \"web\"\n",
+            home.display()
+        );
+        files = files.document(account, &text);
+        mode(&files.path().join(format!("accounts.d/{account}.toml")), 0o644);
+    }
+    files.write();
+    files
+}
+
+fn get(edge: &Edge, account: &str) -> Message {
+    edge.connect().send(format!("GET / HTTP/1.1\r\nHost: {account}.test\r\n\r\n")).response()
+}
+
+/// Asks for the site, which must be answered; the process that did.
+#[track_caller]
+fn served(edge: &Edge, account: &str) -> String {
+    let answer = get(edge, account);
+    assert_eq!(answer.status(), 200, "{}", answer.text());
+    answer.text().trim().to_owned()
+}
+
+/// The processes that were started so far.
+fn starts(edge: &Edge, account: &str) -> Vec<String> {
+    let text = fs::read_to_string(edge.path().join(account).join("starts")).unwrap_or_default();
+    text.lines().map(str::to_owned).collect()
+}
+
+/// The process that started this one.
+fn parent(pid: &str) -> u32 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("it runs");
+    let parent = status.lines().find_map(|line| line.strip_prefix("PPid:")).expect("PPid");
+    parent.trim().parse().expect("a number")
+}
+
+fn mode(path: &Path, mode: u32) {
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("our own files");
+}
+
+const ACCOUNTS: [&str; 2] = ["alice", "bob"];
