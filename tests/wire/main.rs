@@ -30,3 +30,4 @@ mod records;
 mod commands;
 mod demo;
 mod real_programs;
+mod real_hosted;

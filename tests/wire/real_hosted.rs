@@ -1,0 +1,176 @@
+//! Real servers that Parvis starts and stops, as Debian has them: asleep until somebody asks, restarted under load
+//! without a failed request, and gone with all their processes when nobody asks any more.
+//!
+//! Where a program is missing its test is left out, as in `real_programs`.
+
+use crate::support::edge::Files;
+use crate::support::program::{self, free_port};
+use crate::support::{Edge, Launcher, Message, Raw, wait};
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+#[test]
+fn node_lives_under_parvis() {
+    let Some(node) = program::find("node") else { return };
+    let files = files().file("home/app.js", include_str!("real/hosted.js"));
+    let upstream = format!("address = \"auto\"\ncommand = [\"{}\", \"app.js\"]", node.display());
+    lives(files, "node", &upstream, "a page of node\n");
+}
+
+/// Prefork, one for the account: it ends in order by SIGWINCH, and two cannot have one port.
+#[test]
+fn apache_lives_under_parvis() {
+    let Some(apache) = program::find("apache2") else { return };
+    let files = files();
+    let home = files.path().join("home");
+    let load = |name| format!("LoadModule {name}_module /usr/lib/apache2/modules/mod_{name}.so\n");
+    let modules = ["mpm_prefork", "authz_core", "dir", "mime"].map(load).concat();
+    let path = home.display();
+    let config = format!(
+        "{modules}ServerName a.test\nListen ${{ADDRESS}}\nPidFile {path}/pid\nErrorLog {path}/error.log\n\
+         DocumentRoot {path}/pages\nDirectoryIndex index.html\nTypesConfig {path}/types\nStartServers 2\n\
+         MinSpareServers 1\nMaxSpareServers 5\nServerLimit 5\nMaxRequestWorkers 5\n\
+         <Directory />\nRequire all granted\n</Directory>\n"
+    );
+    let files = files
+        .file("home/httpd.conf", &config)
+        .file("home/types", "text/html html\n")
+        .file("home/pages/index.html", "a page of apache\n");
+    let upstream = format!(
+        "address = \":{}\"\nconnections = 5\nstop_signal = \"SIGWINCH\"\n\
+         command = [\"{}\", \"-DFOREGROUND\", \"-f\", \"{path}/httpd.conf\"]\n\
+         environment = {{ APACHE_RUN_DIR = \"{path}\" }}",
+        free_port("127.0.0.1:0"),
+        apache.display()
+    );
+    lives(files, "apache", &upstream, "a page of apache\n");
+}
+
+#[test]
+fn uwsgi_lives_under_parvis() {
+    let Some(uwsgi) = program::find("uwsgi") else { return };
+    let files = files().file("home/app.py", include_str!("real/app.py"));
+    let upstream = format!(
+        "address = \"auto\"\ncommand = \"{} --plugin python3 --master --processes 2 --need-app --die-on-term \
+         --http-socket $SOCKET --wsgi-file app.py\"",
+        uwsgi.display()
+    );
+    lives(files, "uwsgi", &upstream, "\"PATH_INFO\": \"/\"");
+}
+
+/// The life of a server with these lines in its document, whose page holds `page`.
+#[track_caller]
+fn lives(files: Files, name: &str, upstream: &str, page: &str) {
+    let text = format!(
+        "[run]\nhome = \"{}\"\nuser = \"nobody\"\naddress = \"127.0.0.1\"\n[[upstream]]\nname = \"web\"\n{upstream}\n\
+         idle_time = \"1s\"\n[[site]]\nname = \"www\"\naddresses = [\"a.test\"]\nupstream = \"web\"\n",
+        files.path().join("home").display()
+    );
+    let files = files.document("alice", &text);
+    mode(&files.path().join("accounts.d/alice.toml"), 0o644);
+    files.write();
+    let _launcher = Launcher::start(files.path());
+    let edge = files.start();
+    let first = stays_up(&edge, name, page);
+    let state = || (status(&edge)["state"] == "stopped").then_some(());
+    wait::until("it to be stopped", state);
+    for pid in &first {
+        assert_eq!(session(pid), Vec::<String>::new(), "{name}: processes are left of {pid}");
+    }
+    // And up again.
+    asked(&mut edge.connect(), page);
+    let last = pid(&edge);
+    assert!(!first.contains(&last));
+    wait::until("it to be stopped again", state);
+    assert_eq!(session(&last), Vec::<String>::new(), "{name}: processes are left");
+    assert!(
+        !edge.log().contains("starting failed") && !edge.log().contains("ended by itself"),
+        "{}",
+        edge.log()
+    );
+}
+
+/// Asks a sleeping site, then restarts it under load; the processes that served.
+fn stays_up(edge: &Edge, name: &str, page: &str) -> Vec<String> {
+    let ((), took) = wait::timed(|| asked(&mut edge.connect(), page));
+    // Kept by the harness unless somebody wants to see it.
+    println!("{name}: asleep, {took:?} to the answer");
+    let mut pids = vec![pid(edge)];
+    let (done, count) = (AtomicBool::new(false), AtomicUsize::new(0));
+    std::thread::scope(|scope| {
+        let visit = || {
+            scope.spawn(|| {
+                let mut raw = edge.connect();
+                while !done.load(Ordering::Relaxed) {
+                    asked(&mut raw, page);
+                    count.fetch_add(1, Ordering::Relaxed);
+                }
+            })
+        };
+        let visitors: Vec<_> = std::iter::repeat_with(visit).take(3).collect();
+        for _ in 0..3 {
+            assert!(edge.command(&["restart", "alice/web"]).status.success());
+            let fresh = wait::until("a new instance to serve", || {
+                let status = status(edge);
+                let pid = status["pid"].to_string();
+                (status["state"] == "ready" && !pids.contains(&pid)).then_some(pid)
+            });
+            pids.push(fresh);
+            let seen = count.load(Ordering::Relaxed);
+            wait::until("requests", || (count.load(Ordering::Relaxed) > seen + 20).then_some(()));
+        }
+        done.store(true, Ordering::Relaxed);
+        let failed = visitors.into_iter().filter_map(|visitor| visitor.join().err()).count();
+        assert_eq!(failed, 0, "{name}: visitors");
+    });
+    for old in &pids[..pids.len() - 1] {
+        wait::until("the old ones to be gone", || session(old).is_empty().then_some(()));
+    }
+    pids
+}
+
+/// An edge's files with a launcher and a home for one account.
+fn files() -> Files {
+    let files = Files::new().set("launcher", "socket", "\"launcher.sock\"").file("home/.profile", "");
+    mode(files.path(), 0o755);
+    mode(&files.path().join("accounts.d"), 0o755);
+    // Where the tests are run by root the programs are somebody else's, who writes there.
+    mode(&files.path().join("home"), 0o777);
+    files
+}
+
+#[track_caller]
+fn asked(raw: &mut Raw, page: &str) {
+    let answer: Message = raw.send("GET / HTTP/1.1\r\nHost: a.test\r\n\r\n").response();
+    assert!(answer.status() == 200 && answer.text().contains(page), "{}: {}", answer.status(), answer.text());
+}
+
+/// What is told of the program.
+fn status(edge: &Edge) -> serde_json::Value {
+    let output = edge.command(&["status", "alice", "--json"]).stdout;
+    let account: serde_json::Value = serde_json::from_slice(&output).expect("JSON");
+    account["upstreams"][0]["program"].clone()
+}
+
+fn pid(edge: &Edge) -> String {
+    status(edge)["pid"].to_string()
+}
+
+/// The processes of the session that this one leads: it and its children, dead ones not counted.
+fn session(leader: &str) -> Vec<String> {
+    let processes = fs::read_dir("/proc").expect("Linux").filter_map(Result::ok);
+    let names = processes.filter_map(|entry| entry.file_name().into_string().ok());
+    let is_of = |pid: &String| {
+        // One may end meanwhile. Behind the name: state, parent, group, session.
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        let rest: Vec<&str> = stat.rsplit_once(") ").map_or("", |(_, rest)| rest).split(' ').collect();
+        rest.get(3) == Some(&leader) && !["Z", "X"].contains(&rest[0])
+    };
+    names.filter(is_of).collect()
+}
+
+fn mode(path: &Path, mode: u32) {
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("our own files");
+}
