@@ -70,6 +70,7 @@ fn a_line_of_the_access_log_allocates_nothing() {
         directory: Some(directory.path().to_owned()),
         access: true,
         http: "{account}/http/{year}/{file}-{date}.log".into(),
+        sites: "{account}/sites/{date}.log".into(),
     };
     let (writer, factory) = LogWriter::start(&logs).unwrap();
     let log = Rc::new(factory.worker());

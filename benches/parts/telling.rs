@@ -48,6 +48,7 @@ fn line() -> Prepared {
         directory: Some(directory.path().to_owned()),
         access: true,
         http: "{account}/access.log".to_owned(),
+        sites: "{account}/sites.log".to_owned(),
     };
     let (writer, factory) = LogWriter::start(&logs).expect("a log");
     let (log, tally) = (factory.worker(), writer.tally());

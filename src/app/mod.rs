@@ -195,7 +195,8 @@ impl Running {
         metrics.observe_accounts(handle::account_source(Arc::clone(&hosts)));
         let workers = node.workers;
         let node = Arc::new(ArcSwap::from_pointee(node));
-        let (programs, wish) = Programs::new(Arc::clone(&node), Arc::clone(&hosts), Arc::clone(&metrics));
+        let (programs, wish) =
+            Programs::new(Arc::clone(&node), Arc::clone(&hosts), Arc::clone(&metrics), log_factory.sites());
         let control = Control::start(Shared {
             programs: wish.clone(),
             node: Arc::clone(&node),

@@ -23,4 +23,6 @@ pub use hash::{DocumentHash, NoHash};
 pub use host::{Authority, Host, HostError, HostPattern, PathPrefix, SiteAddress};
 pub use id::{AccountName, NameError, RequestId, SiteName, UpstreamName};
 pub use loans::Pooled;
-pub use quantity::{ByteSize, QuantityError, Rate, parse_byte_size, parse_duration, parse_rate};
+pub use quantity::{
+    ByteSize, QuantityError, Rate, parse_byte_size, parse_duration, parse_rate, written_duration,
+};

@@ -70,6 +70,18 @@ pub fn parse_duration(text: &str) -> Result<Duration, QuantityError> {
     number.checked_mul(factor).map(Duration::from_millis).ok_or_else(|| too_large(text))
 }
 
+/// A duration as [`parse_duration`] reads it, in the largest unit that has it whole: `30m`.
+pub fn written_duration(duration: Duration) -> String {
+    let milliseconds = duration.as_millis();
+    let units = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1_000, "s")];
+    let whole = units.iter().find(|(unit, _)| milliseconds >= *unit && milliseconds.is_multiple_of(*unit));
+    match whole {
+        Some((unit, name)) => format!("{}{name}", milliseconds / unit),
+        None if milliseconds == 0 => "0s".to_owned(),
+        None => format!("{milliseconds}ms"),
+    }
+}
+
 /// Parses `200/s`, `30/m`, `5/h`; the number may be a size (`1K/s`).
 pub fn parse_rate(text: &str) -> Result<Rate, QuantityError> {
     let (count, period) = text.split_once('/').ok_or_else(|| form(text, "rate", RATE_FORM))?;

@@ -123,12 +123,14 @@ pub struct Launcher {
 /// `[logs]`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Logs {
-    /// Where logs are written; absent: the access log goes to standard output.
+    /// Where logs are written; absent: the access log goes to standard output, and there are no site logs.
     pub directory: Option<PathBuf>,
     /// Whether access logs are written on this node.
     pub access: bool,
     /// Template of an access log's path below `directory`.
     pub http: String,
+    /// Template of a site log's path below `directory`; without that there is none.
+    pub sites: String,
 }
 
 /// `[limits]` of the node. `None` is "unlimited".

@@ -60,6 +60,9 @@ pub(super) const ACCESS_LOG: Setting<bool> = Setting {
 /// `[logs] http`.
 pub(super) const HTTP_LOG: &str = "{account}/http/{year}/{file}-{date}.log";
 
+/// `[logs] sites`.
+pub(super) const SITES_LOG: &str = "{account}/sites/{date}.log";
+
 // The node file: [limits].
 
 /// `[limits] connections`.

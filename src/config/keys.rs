@@ -203,26 +203,29 @@ pub(super) static LOGS: Section = Section {
     name: "logs",
     header: "[logs]",
     many: false,
-    about: "Where access logs go. What happens to the node itself is told on standard error.",
-    keys: &[&LOGS_DIRECTORY, &d::ACCESS_LOG, &LOGS_HTTP],
+    about: "Where access logs and site logs go. What happens to the node itself is told on standard error.",
+    keys: &[&LOGS_DIRECTORY, &d::ACCESS_LOG, &LOGS_HTTP, &LOGS_SITES],
     tables: &[],
-    later: &[
-        Later { name: "sites", hint: "starts and failures of programs are not logged per site" },
-        Later { name: "retention", hint: "logrotate or a timer deletes old files" },
-    ],
+    later: &[Later { name: "retention", hint: "logrotate or a timer deletes old files" }],
     foreign: &[],
 };
 pub(super) const LOGS_DIRECTORY: Key = Key {
     name: "directory",
     takes: "a directory",
-    absent: Absent::Means("access logs go to standard output"),
-    effect: "What the template below is relative to.",
+    absent: Absent::Means("access logs go to standard output, and there are no site logs"),
+    effect: "What the templates below are relative to.",
 };
 pub(super) const LOGS_HTTP: Key = Key {
     name: "http",
     takes: "a relative path with `{account}`, `{file}`, `{year}`, `{month}`, `{date}` in it",
     absent: Absent::Text(d::HTTP_LOG),
     effect: "The path of an access log. `{file}` is `http`; `{date}` is `2026-03-14` in local time.",
+};
+pub(super) const LOGS_SITES: Key = Key {
+    name: "sites",
+    takes: "a relative path with `{account}`, `{year}`, `{month}`, `{date}` in it",
+    absent: Absent::Text(d::SITES_LOG),
+    effect: "The path of a site log: the starts, stops and failures of the account's programs.",
 };
 
 /// `[limits]` of the node.

@@ -152,16 +152,19 @@ fn launcher(table: &Table<'_>, state: &Path) -> Launcher {
 }
 
 fn logs(table: &Table<'_>) -> Logs {
-    let http = table.get(&keys::LOGS_HTTP).and_then(|value| value.parse(log_path));
+    let template = |key, variables: &[&'static str]| {
+        table.get(key).and_then(|value| value.parse(|text| log_path(text, variables)))
+    };
     Logs {
         directory: path(table, &keys::LOGS_DIRECTORY),
         access: table.setting(&d::ACCESS_LOG),
-        http: http.unwrap_or_else(|| d::HTTP_LOG.to_owned()),
+        http: template(&keys::LOGS_HTTP, &HTTP_VARIABLES).unwrap_or_else(|| d::HTTP_LOG.to_owned()),
+        sites: template(&keys::LOGS_SITES, &SITES_VARIABLES).unwrap_or_else(|| d::SITES_LOG.to_owned()),
     }
 }
 
 /// A template stays below its directory, and every brace in it is a variable that exists.
-fn log_path(text: &str) -> Result<String, Wrong> {
+fn log_path(text: &str, variables: &[&'static str]) -> Result<String, Wrong> {
     let is_below = Path::new(text).components().all(|part| matches!(part, Component::Normal(_)));
     if text.is_empty() || !is_below || text.ends_with('/') || text.contains('\0') {
         let wrong = Wrong::new(format!("{} is not a file below the directory", quoted(text)));
@@ -173,12 +176,12 @@ fn log_path(text: &str) -> Result<String, Wrong> {
         let Some((name, behind)) = variable else {
             return Err(Wrong::new(format!("{} has a brace without its partner", quoted(text))));
         };
-        if !LOG_VARIABLES.contains(&name) {
+        if !variables.contains(&name) {
             let wrong =
                 Wrong::new(format!("there is no {{{}}} in a log's path", quoted(name).trim_matches('"')));
-            return Err(match nearest(name, LOG_VARIABLES) {
+            return Err(match nearest(name, variables.iter().copied()) {
                 Some(near) => wrong.hint(format!("did you mean {{{near}}}?")),
-                None => wrong.hint(format!("there are {{{}}}", LOG_VARIABLES.join("}, {"))),
+                None => wrong.hint(format!("there are {{{}}}", variables.join("}, {"))),
             });
         }
         rest = behind;
@@ -255,7 +258,10 @@ const HTTPS_PORT: u16 = 443;
 const MAX_NETWORKS: usize = 256;
 
 /// What a log's path may contain in braces.
-const LOG_VARIABLES: [&str; 5] = ["account", "file", "year", "month", "date"];
+const HTTP_VARIABLES: [&str; 5] = ["account", "file", "year", "month", "date"];
+
+/// Those of a site log, which is one file.
+const SITES_VARIABLES: [&str; 4] = ["account", "year", "month", "date"];
 
 #[cfg(test)]
 mod tests;

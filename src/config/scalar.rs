@@ -1,6 +1,8 @@
 //! Values that stand in one TOML scalar: how each is read, ordered and written, and what is said of a wrong one.
 
-use crate::base::{ByteSize, QuantityError, Rate, parse_byte_size, parse_duration, parse_rate};
+use crate::base::{
+    ByteSize, QuantityError, Rate, parse_byte_size, parse_duration, parse_rate, written_duration,
+};
 use std::cmp::Ordering;
 use std::time::Duration;
 use toml::de::{DeInteger, DeValue};
@@ -194,15 +196,7 @@ impl Scalar for Duration {
     }
 
     fn written(&self) -> String {
-        let milliseconds = self.as_millis();
-        let units = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1_000, "s")];
-        let whole =
-            units.iter().find(|(unit, _)| milliseconds >= *unit && milliseconds.is_multiple_of(*unit));
-        match whole {
-            Some((unit, name)) => format!("\"{}{name}\"", milliseconds / unit),
-            None if milliseconds == 0 => "\"0s\"".to_owned(),
-            None => format!("\"{milliseconds}ms\""),
-        }
+        format!("\"{}\"", written_duration(*self))
     }
 }
 

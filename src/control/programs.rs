@@ -5,13 +5,14 @@ mod link;
 mod owner;
 mod probe;
 mod running;
+mod told;
 
 use crate::account::Form;
-use crate::base::{AccountName, Cause, DocumentHash, Refusal, UpstreamName, now, wall};
+use crate::base::{AccountName, Cause, DocumentHash, Refusal, UpstreamName, now, wall, written_duration};
 use crate::config::{Node, Program, Run, UpstreamAddress};
 use crate::launch::{Instance, Notice, Order};
 use crate::route::Hosts;
-use crate::telemetry::{Metrics, StartResult};
+use crate::telemetry::{Metrics, SiteLog, StartResult};
 use crate::upstream::{
     Action, Bell, Event, Lifecycle, Phase, Ring, Stand, Standing, Terms, Upstream, UpstreamId,
 };
@@ -40,6 +41,8 @@ pub struct Programs {
     node: Arc<ArcSwap<Node>>,
     hosts: Arc<Hosts>,
     metrics: Arc<Metrics>,
+    /// What customers are told.
+    site_log: SiteLog,
     link: Link,
     entries: HashMap<UpstreamId, Entry>,
     accounts: HashMap<AccountName, BTreeSet<UpstreamId>>,
@@ -101,6 +104,7 @@ impl Programs {
         node: Arc<ArcSwap<Node>>,
         hosts: Arc<Hosts>,
         metrics: Arc<Metrics>,
+        site_log: SiteLog,
     ) -> (Self, UnboundedSender<ProgramWish>) {
         let (bell, rings) = unbounded_channel();
         let (wish, wishes) = unbounded_channel();
@@ -111,6 +115,7 @@ impl Programs {
             node,
             hosts,
             metrics,
+            site_log,
             link: Link::default(),
             entries: HashMap::new(),
             accounts: HashMap::new(),
@@ -145,6 +150,7 @@ impl Programs {
             tokio::select! {
                 wish = self.wishes.recv() => match wish {
                     Some(ProgramWish::End(reply)) => {
+                        self.note_end();
                         self.link.end().await;
                         // Who asked and left needs no answer.
                         let _ = reply.send(());
@@ -180,7 +186,7 @@ impl Programs {
                     })
                     .collect();
                 for id in &ids {
-                    self.happen(*id, Event::Restart);
+                    self.restart(*id, "asked for");
                 }
                 // Who asked and left needs no answer.
                 let _ = reply.send(Some(ids.len()).filter(|count| *count > 0));
@@ -221,7 +227,7 @@ impl Programs {
             entry.wanted = wanted;
             entry.hash = form.hash;
             if changed {
-                self.happen(id, Event::Restart);
+                self.restart(id, "its document changed");
             }
             return;
         }
@@ -249,8 +255,14 @@ impl Programs {
         }
     }
 
+    fn restart(&mut self, id: UpstreamId, why: &str) {
+        self.note_restart(id, why);
+        self.happen(id, Event::Restart);
+    }
+
     /// The upstream has no such program any more, or is gone.
     fn withdraw(&mut self, id: UpstreamId) {
+        self.note_withdrawal(id);
         self.happen(id, Event::Withdrawn);
         let Some(entry) = self.entries.remove(&id) else { return };
         self.active.remove(&id);
@@ -354,6 +366,8 @@ impl Programs {
         // Whoever was to end anyway has not failed.
         if !running.stopped && running.retire_by.is_none() {
             self.fails(id, instance, why, last_words);
+        } else if let (Some(entry), Some(Process { pid, .. })) = (self.entries.get(&id), running.process) {
+            entry.note(&self.site_log, format_args!("Upstream stopped: pid {pid} ({why})"));
         }
         self.happen(id, Event::Ended(instance));
     }
@@ -373,8 +387,10 @@ impl Programs {
         let command = told(&entry.wanted.program.command);
         let what = if serves { "ended by itself" } else { "starting failed" };
         tracing::warn!(%account, %upstream, "Upstream {what}: {command} ({why})");
+        entry.note(&self.site_log, format_args!("Upstream {what}: {command} ({why})"));
         for line in last_words {
             tracing::warn!(%account, %upstream, "STDERR: {line}");
+            entry.note(&self.site_log, format_args!("STDERR: {line}"));
         }
         entry.failure = Some(why);
     }
@@ -395,9 +411,11 @@ impl Programs {
             }
             if entry.upstream.was_used() {
                 entry.used = now;
-            } else if entry.wanted.program.idle_time.is_some_and(|idle| entry.used + idle <= now)
+            } else if let Some(idle) = entry.wanted.program.idle_time.filter(|idle| entry.used + *idle <= now)
                 && entry.upstream.rest()
             {
+                let idle = written_duration(idle);
+                entry.note(&self.site_log, format_args!("Upstream stopping: idle for {idle}"));
                 self.happen(id, Event::Rested);
             }
         }
@@ -428,6 +446,11 @@ impl Programs {
             entry.since = wall();
             self.metrics.programs().moved(Some(before.word()), Some(after.word()));
         }
+        if let (Event::Time, Phase::Replacing { .. }) = (event, before)
+            && after != before
+        {
+            self.late(id);
+        }
         for action in actions {
             self.act(id, action);
         }
@@ -454,6 +477,7 @@ impl Programs {
                     running.address.clone(),
                     self.bell.clone(),
                 ));
+                self.note_ready(instance, took);
             }
             Action::Hold => entry.upstream.hold(),
             Action::Retire(instance) => {
@@ -467,17 +491,9 @@ impl Programs {
             Action::Fail { until, late } => {
                 let cause = if late { Cause::StartTimeout } else { Cause::StartFailed };
                 if late {
-                    self.metrics.programs().started(StartResult::Late, Duration::ZERO);
-                    let unread = self.running.values().any(|one| one.upstream == id && one.awaits_document);
-                    let why = if unread {
-                        "the document on disk is not the one in effect".to_owned()
-                    } else {
-                        format!("not ready after {:?}", entry.wanted.program.start_timeout)
-                    };
-                    let command = told(&entry.wanted.program.command);
-                    tracing::warn!(account = %entry.account, upstream = %entry.name, "Upstream starting failed: {command} ({why})");
-                    entry.failure = Some(why);
+                    self.late(id);
                 }
+                let Some(entry) = self.entries.get(&id) else { return };
                 let why = entry.failure.clone().unwrap_or_default();
                 entry.upstream.fail(
                     until,
@@ -488,12 +504,30 @@ impl Programs {
         }
     }
 
+    /// Notes and tells that what was started is not ready in time.
+    fn late(&mut self, id: UpstreamId) {
+        let Some(entry) = self.entries.get_mut(&id) else { return };
+        self.metrics.programs().started(StartResult::Late, Duration::ZERO);
+        let unread = self.running.values().any(|one| one.upstream == id && one.awaits_document);
+        let why = if unread {
+            "the document on disk is not the one in effect".to_owned()
+        } else {
+            format!("not ready after {}", written_duration(entry.wanted.program.start_timeout))
+        };
+        let command = told(&entry.wanted.program.command);
+        tracing::warn!(account = %entry.account, upstream = %entry.name, "Upstream starting failed: {command} ({why})");
+        entry.note(&self.site_log, format_args!("Upstream starting failed: {command} ({why})"));
+        entry.failure = Some(why);
+    }
+
     fn start(&mut self, id: UpstreamId, instance: Instance) {
         let Some(entry) = self.entries.get_mut(&id) else { return };
         entry.starts += 1;
         let (account, upstream) = (entry.account.clone(), entry.name.clone());
         self.running.insert(instance, Running::new(id, entry.wanted.address.clone()));
         tracing::info!(%account, %upstream, instance = format_args!("{:016x}", instance.0), "starting");
+        entry
+            .note(&self.site_log, format_args!("Upstream starting: {}", told(&entry.wanted.program.command)));
         if let (UpstreamAddress::Ip(address), false) = (&entry.wanted.address, entry.wanted.program.overlap)
             && let Ok(Some(uid)) = owner::listener(*address)
         {

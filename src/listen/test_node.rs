@@ -27,7 +27,7 @@ pub(super) fn test_node(addresses: &[&str], workers: usize) -> Node {
         admin: None,
         metrics: None,
         launcher: Launcher::default(),
-        logs: Logs { directory: None, access: false, http: String::new() },
+        logs: Logs { directory: None, access: false, http: String::new(), sites: String::new() },
         limits: Limits {
             connections: 1000,
             connections_per_client: None,

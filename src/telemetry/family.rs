@@ -136,7 +136,7 @@ families! {
 
     "Logs and the program" {
         ACCESS_LOG_LINES = "parvis_access_log_lines_total" Counter ["result"]
-            "Lines of access logs: written, dropped (the writer was too far behind), lost (the file could not be written).";
+            "Lines of access and site logs: written, dropped (the writer was too far behind), lost (the file could not be written).";
         NODE_LOG_DROPPED = "parvis_node_log_dropped_lines_total" Counter []
             "Lines of the node's own log dropped because its writer was too far behind.";
         BUFFERS_IN_USE = "parvis_buffers_in_use" Gauge []

@@ -1,11 +1,11 @@
 //! The node's metrics: the workers' shards, the control thread's figures, and the page that Prometheus reads.
 
-use super::access_log::LogTally;
 use super::busiest::{AccountSource, Busiest};
 use super::family::{
     ACCESS_LOG_LINES, ACCOUNTS, BUILD_INFO, CERTIFICATE_PROBLEMS, CERTIFICATES, CHANGE_DURATION, CHANGES,
     DOCUMENT_GENERATION, DOCUMENT_PROBLEMS, Family, HOSTS, NODE_LOG_DROPPED, READY, RELOADS, WORKERS,
 };
+use super::logs::LogTally;
 use super::node_log;
 use super::pools::PoolCollector;
 use super::process::ProcessCollector;

@@ -1,11 +1,11 @@
-//! What is told about the node: metrics, the accounts' access logs, the node's own log. Knows names, numbers
+//! What is told about the node: metrics, the accounts' access and site logs, the node's own log. Knows names, numbers
 //! and bytes; knows no account, no connection and no request beyond what it is handed.
 
-mod access_log;
 mod busiest;
 mod cell;
 mod counters;
 mod family;
+mod logs;
 mod metrics;
 mod node_log;
 mod pools;
@@ -15,9 +15,9 @@ mod repeat;
 mod shard;
 mod sum;
 
-pub use access_log::{AccessLog, AccessLogFactory, LogProtocol, LogTally, LogWriter, Record};
 pub use busiest::{AccountSample, AccountSource};
 pub use family::{FAMILIES, Family, Kind};
+pub use logs::{AccessLog, LogFactory, LogProtocol, LogTally, LogWriter, Record, SiteLog};
 pub use metrics::{ChangeResult, DocumentCounts, LogTallySource, Metrics};
 pub use node_log::NodeLog;
 pub use programs::{ProgramFigures, StartResult};

@@ -99,6 +99,48 @@ fn a_program_that_fails_is_told_of_and_not_tried_again_at_once() {
     assert_eq!(edge.starts().len(), 2);
 }
 
+/// The customer's own account of it: what was started, how it went, why it was stopped.
+#[test]
+fn a_customer_is_told_what_his_program_went_through() {
+    let edge = sleeping("auto", "environment = { MODE = \"fail\" }");
+    assert_eq!(get(&mut edge.connect(), "/").status(), 502);
+    let failed = edge.told("web: STDERR: ");
+    assert_eq!(
+        failed,
+        [
+            "web: Upstream starting: /usr/bin/perl server.pl",
+            "web: Upstream starting failed: /usr/bin/perl server.pl (return code: 1)",
+            "web: STDERR: Error: Cannot find module 'express'",
+        ]
+    );
+    edge.write_document("alice", &document(&edge, "auto", "idle_time = \"1s\""));
+    wait::until("the mended program", || (get(&mut edge.connect(), "/").status() == 200).then_some(()));
+    let pid = edge.starts().pop().expect("a start");
+    let told = edge.told("web: Upstream stopped: ");
+    let [.., starting, ready, stopping, stopped] = &told[..] else { panic!("{told:?}") };
+    assert_eq!(*starting, failed[0]);
+    assert!(ready.starts_with("web: Upstream ready after 0."), "{ready}");
+    assert!(ready.ends_with(&format!(" s (pid {pid})")), "{ready}");
+    assert_eq!(stopping, "web: Upstream stopping: idle for 1s");
+    assert!(stopped.starts_with(&format!("web: Upstream stopped: pid {pid} (signal: SIGTERM")), "{stopped}");
+}
+
+#[test]
+fn a_customer_is_told_why_his_program_was_restarted() {
+    let edge = sleeping("auto", "");
+    get(&mut edge.connect(), "/");
+    assert!(edge.command(&["restart", "alice/web"]).status.success());
+    let told = edge.told("web: Upstream stopped: ");
+    assert_eq!(told[2], "web: Upstream restarting: asked for");
+    assert_eq!(told[3], told[0]);
+    assert!(told[4].ends_with(", takes over from the one before"), "{told:?}");
+    edge.write_document("alice", &document(&edge, "auto", "revision = \"2\""));
+    edge.told("web: Upstream restarting: its document changed");
+    get(&mut edge.connect(), "/die");
+    edge.told("web: Upstream ended by itself: /usr/bin/perl server.pl (return code: 3)");
+    edge.told("web: STDERR: out of ideas");
+}
+
 #[test]
 fn a_program_that_is_never_ready_is_given_up() {
     let edge = sleeping("auto", "start_timeout = \"500ms\"\nenvironment = { MODE = \"never\" }");
@@ -170,6 +212,21 @@ fn restarts_lose_no_request() {
         for pid in old {
             wait::until("the old ones to be gone", || (!runs(pid)).then_some(()));
         }
+    }
+}
+
+/// The one that serves goes on where the one that shall take its place comes to nothing, and that is told.
+#[test]
+fn a_restart_that_comes_to_nothing_is_told_and_costs_nothing() {
+    let edge = sleeping("auto", "");
+    let pid = get(&mut edge.connect(), "/").text().to_owned();
+    for (mode, why) in [("never", "not ready after 500ms"), ("fail", "return code: 1")] {
+        let lines = format!("start_timeout = \"500ms\"\nenvironment = {{ MODE = \"{mode}\" }}");
+        edge.write_document("alice", &document(&edge, "auto", &lines));
+        let line = format!("Upstream starting failed: /usr/bin/perl server.pl ({why})");
+        edge.told(&format!("web: {line}"));
+        edge.expect_log(&line);
+        assert_eq!(get(&mut edge.connect(), "/").text(), pid);
     }
 }
 
@@ -283,6 +340,30 @@ impl Asleep {
     pub fn starts(&self) -> Vec<String> {
         let text = fs::read_to_string(self.home().join("starts")).unwrap_or_default();
         text.lines().map(str::to_owned).collect()
+    }
+
+    /// The lines of the account's site log without their times, once one of them begins with `until`.
+    #[track_caller]
+    fn told(&self, until: &str) -> Vec<String> {
+        wait::until(until, || {
+            // Not there yet: nothing was written yet.
+            let mut files: Vec<_> = fs::read_dir(self.path().join("logs/alice/sites"))
+                .ok()?
+                .flatten()
+                .map(|file| file.path())
+                .collect();
+            files.sort();
+            let text: String = files.iter().map(|file| fs::read_to_string(file).expect("UTF-8")).collect();
+            let told: Vec<_> = text
+                .lines()
+                .map(|line| {
+                    let (time, told) = line.split_once(' ').expect("a time");
+                    assert_eq!(time.len(), "2026-11-26T21:14:03+01:00".len(), "{line}");
+                    told.to_owned()
+                })
+                .collect();
+            told.iter().any(|line| line.starts_with(until)).then_some(told)
+        })
     }
 
     fn account(&self) -> serde_json::Value {

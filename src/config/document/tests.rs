@@ -23,7 +23,7 @@ fn node() -> Node {
         admin: None,
         metrics: None,
         launcher: Launcher::default(),
-        logs: Logs { directory: None, access: true, http: String::new() },
+        logs: Logs { directory: None, access: true, http: String::new(), sites: String::new() },
         limits: Limits::default(),
         timeouts: Timeouts::default(),
     }

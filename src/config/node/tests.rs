@@ -41,7 +41,12 @@ fn everything_but_listeners_and_accounts_has_a_default() {
     assert_eq!((node.certificates, node.default_certificate), (None, None));
     assert_eq!(node.admin.as_deref(), Some(Path::new("/run/parvis/admin.sock")));
     assert_eq!(node.metrics, None);
-    let logs = Logs { directory: None, access: true, http: "{account}/http/{year}/{file}-{date}.log".into() };
+    let logs = Logs {
+        directory: None,
+        access: true,
+        http: "{account}/http/{year}/{file}-{date}.log".into(),
+        sites: "{account}/sites/{date}.log".into(),
+    };
     assert_eq!(node.logs, logs);
     assert_eq!(node.limits, Limits { connections: 32_640, ..Limits::default() });
     assert_eq!(node.timeouts, Timeouts::default());
@@ -89,6 +94,7 @@ fn every_key_arrives_where_it_belongs() {
         directory = "logs"
         access = false
         http = "{account}/{file}-{month}.log"
+        sites = "{account}/{year}.log"
         [limits]
         connections = 1000
         connections_per_client = "unlimited"
@@ -134,7 +140,12 @@ fn every_key_arrives_where_it_belongs() {
     let logs = Some(PathBuf::from("/etc/parvis/logs"));
     assert_eq!(
         node.logs,
-        Logs { directory: logs, access: false, http: "{account}/{file}-{month}.log".into() }
+        Logs {
+            directory: logs,
+            access: false,
+            http: "{account}/{file}-{month}.log".into(),
+            sites: "{account}/{year}.log".into(),
+        }
     );
     assert_eq!(
         node.limits,
@@ -243,6 +254,12 @@ const WRONG: &[(&str, &[&str])] = &[
     (
         "[logs]\nhttp = \"/x\"",
         &["2:8: logs.http: \"/x\" is not a file below the directory (write a relative path without `..`)"],
+    ),
+    (
+        "[logs]\nsites = \"{account}/{file}\"",
+        &[
+            "2:9: logs.sites: there is no {file} in a log's path (there are {account}, {year}, {month}, {date})",
+        ],
     ),
     (
         "[logs]\nhttp = \"{acount}/x\"",

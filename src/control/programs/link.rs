@@ -49,6 +49,11 @@ impl Link {
         !matches!(self, Self::Down { .. })
     }
 
+    /// Whether the launcher, and with it what runs, ends with this process.
+    pub(super) fn is_ours(&self) -> bool {
+        matches!(self, Self::Up(_, _, Whose::Ours))
+    }
+
     /// The next notice; `None`: it broke. Never, where there is none.
     pub(super) async fn notice(&mut self) -> Option<Notice> {
         match self {
@@ -130,6 +135,7 @@ impl Programs {
                         continue;
                     };
                     tracing::info!(%account, %upstream, pid, "runs already");
+                    entry.note(&self.site_log, format_args!("Upstream runs already (pid {pid})"));
                     let by = now() + entry.wanted.program.start_timeout;
                     let before = entry.life.phase();
                     entry.life = Lifecycle::adopted(instance, by);
@@ -159,6 +165,9 @@ impl Programs {
                 self.order_start(instance);
             } else {
                 self.running.remove(&instance);
+                if let Some(entry) = self.entries.get(&upstream) {
+                    entry.note(&self.site_log, "Upstream ended: the launcher was restarted");
+                }
                 self.later.push_back((upstream, Event::Ended(instance)));
             }
         }

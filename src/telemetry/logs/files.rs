@@ -5,7 +5,7 @@ use super::directory::LogDirectory;
 use super::entry::Entry;
 use super::local_time::LocalTime;
 use super::pending::{Outcome, Pending};
-use super::template::PathTemplate;
+use super::template::Templates;
 use crate::telemetry::repeat::Repeated;
 use rustix::io::Errno;
 use std::collections::HashMap;
@@ -20,9 +20,9 @@ pub(super) struct LogFiles {
     path: PathBuf,
     /// Open while it is there.
     directory: Option<LogDirectory>,
-    template: PathTemplate,
+    templates: Templates,
     local_time: LocalTime,
-    /// By account, file and date.
+    /// By log, account, file and date.
     files: HashMap<Vec<u8>, LogFile>,
     key: Vec<u8>,
     /// Counts uses, to find who rests.
@@ -49,11 +49,11 @@ struct Failing {
 }
 
 impl LogFiles {
-    pub(super) fn new(path: PathBuf, template: PathTemplate, local_time: LocalTime) -> Self {
+    pub(super) fn new(path: PathBuf, templates: Templates, local_time: LocalTime) -> Self {
         Self {
             path,
             directory: None,
-            template,
+            templates,
             local_time,
             files: HashMap::new(),
             key: Vec::new(),
@@ -67,6 +67,7 @@ impl LogFiles {
     pub(super) fn take(&mut self, entry: &Entry<'_>, now: Instant) -> Outcome {
         let day = self.local_time.day(entry.seconds);
         self.key.clear();
+        self.key.push(entry.log.byte());
         for part in [entry.account.as_bytes(), b"/", entry.file.as_bytes(), b"/", &day.iso] {
             self.key.extend_from_slice(part);
         }
@@ -86,7 +87,7 @@ impl LogFiles {
             tell(&mut self.told, &name, &"not a plain file name", now);
             return Outcome { lost: 1, ..Outcome::default() };
         }
-        let path = self.template.path(entry.account, entry.file, day);
+        let path = self.templates.path(entry, day);
         let mut pending = Pending::default();
         pending.push(entry.line);
         let outcome =
@@ -178,7 +179,7 @@ impl LogFile {
                 }
                 self.file = Some(file);
                 if let Some(Failing { lost, .. }) = self.failing.take() {
-                    tracing::warn!(path = self.path, lost, "access log is written again");
+                    tracing::warn!(path = self.path, lost, "log is written again");
                 }
                 outcome
             }
@@ -229,7 +230,7 @@ fn is_plain_name(name: &str) -> bool {
 
 fn tell(told: &mut Repeated<String>, path: &str, error: &dyn std::fmt::Display, now: Instant) {
     if let Some(untold) = told.tell(path.to_owned(), now) {
-        tracing::warn!(path, %error, untold, "access log cannot be written");
+        tracing::warn!(path, %error, untold, "log cannot be written");
     }
 }
 

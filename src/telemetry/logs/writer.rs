@@ -1,11 +1,11 @@
-//! The thread that empties the workers' rings into files or standard output.
+//! The thread that empties the rings into files or standard output.
 
-use super::entry::Entry;
+use super::entry::{Entry, Log};
 use super::files::LogFiles;
 use super::local_time::LocalTime;
 use super::pending::{Outcome, Pending};
 use super::ring::Consumer;
-use super::template::{PathTemplate, TemplateError};
+use super::template::{TemplateError, Templates};
 use crate::base;
 use crate::config::Logs;
 use crate::telemetry::LogTally;
@@ -19,7 +19,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// What the writer thread, its owner and the workers share.
+/// What the writer thread, its owner and those who write share.
 #[derive(Debug, Default)]
 pub(super) struct Shared {
     /// `[logs] access`.
@@ -91,9 +91,9 @@ impl Shared {
 
 impl Sink {
     pub(super) fn new(logs: &Logs, local_time: LocalTime) -> Result<Self, TemplateError> {
-        let template = PathTemplate::parse(&logs.http)?;
+        let templates = Templates::parse(logs)?;
         Ok(match &logs.directory {
-            Some(directory) => Self::Files(Box::new(LogFiles::new(directory.clone(), template, local_time))),
+            Some(directory) => Self::Files(Box::new(LogFiles::new(directory.clone(), templates, local_time))),
             None => Self::StandardOutput { pending: Pending::default(), told: Sparse::new() },
         })
     }
@@ -102,7 +102,10 @@ impl Sink {
         match self {
             Self::Files(files) => files.take(entry, now),
             Self::StandardOutput { pending, .. } => {
-                pending.push(entry.line);
+                // Site logs are for customers; what happens is told in the node's log as well.
+                if entry.log == Log::Access {
+                    pending.push(entry.line);
+                }
                 if pending.is_large() { self.flush(now) } else { Outcome::default() }
             }
         }
@@ -181,12 +184,12 @@ impl Writer {
         let over = dropped == std::mem::replace(&mut self.drops_seen, dropped);
         if over && dropped > self.drops_told {
             let lines = dropped - std::mem::replace(&mut self.drops_told, dropped);
-            tracing::warn!(lines, "access log lines were dropped: the disk did not keep up");
+            tracing::warn!(lines, "log lines were dropped: the disk did not keep up");
         }
     }
 }
 
-/// A line stands in its file this long after its request at the latest, unless the disk is slow. Ten wake-ups a
+/// A line stands in its file this long after what it tells at the latest, unless the disk is slow. Ten wake-ups a
 /// second cost nothing; a worker whose ring fills faster wakes the thread.
 const POLL_EVERY: Duration = Duration::from_millis(100);
 

@@ -1,5 +1,6 @@
-//! The accounts' access logs: a worker formats a line into its own bounded ring, one thread writes the rings
-//! to files. A worker never waits for it: where a ring is full the line is dropped and counted.
+//! The accounts' logs, access logs and site logs: whoever has something to tell formats a line into a bounded ring of
+//! its own, one thread writes the rings to files. Nobody waits for it: where a ring is full the line is dropped and
+//! counted.
 
 mod directory;
 mod entry;
@@ -8,9 +9,13 @@ mod format;
 mod local_time;
 mod pending;
 mod ring;
+mod site;
 mod template;
 mod writer;
 
+pub use self::site::SiteLog;
+
+use self::entry::Log;
 use self::local_time::LocalTime;
 use self::ring::{Producer, Pushed, ring};
 use self::writer::{Shared, Sink, Writer};
@@ -94,9 +99,9 @@ pub struct LogWriter {
     ended: Receiver<Infallible>,
 }
 
-/// Makes the workers' ends; `Send`, cheap to clone.
+/// Makes the ends of those who write; `Send`, cheap to clone.
 #[derive(Clone, Debug)]
-pub struct AccessLogFactory {
+pub struct LogFactory {
     shared: Arc<Shared>,
     thread: Thread,
 }
@@ -105,6 +110,12 @@ pub struct AccessLogFactory {
 #[derive(Debug)]
 pub struct AccessLog {
     shared: Arc<Shared>,
+    end: End,
+}
+
+/// A ring to the thread.
+#[derive(Debug)]
+struct End {
     thread: Thread,
     ring: Producer,
     /// What a line is put together in.
@@ -117,12 +128,12 @@ struct Scratch {
     local_time: LocalTime,
 }
 
-/// What became of the lines, over all workers.
+/// What became of the lines, over all logs and workers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LogTally {
     /// Lines handed to the kernel.
     pub written: u64,
-    /// Lines dropped because a worker's ring was full.
+    /// Lines dropped because a ring was full.
     pub dropped: u64,
     /// Lines lost because their file could not be opened or written.
     pub lost: u64,
@@ -132,9 +143,9 @@ impl LogWriter {
     /// Starts the writer thread. Local time is that of the system's time zone as it is now.
     ///
     /// # Errors
-    /// When the template of `[logs] http` is none, or no thread can be started. A directory that cannot be
+    /// When a template of `[logs]` is none, or no thread can be started. A directory that cannot be
     /// written is no error here: it is named in the node's log, and counted.
-    pub fn start(logs: &Logs) -> io::Result<(Self, AccessLogFactory)> {
+    pub fn start(logs: &Logs) -> io::Result<(Self, LogFactory)> {
         let shared = Arc::new(Shared::default());
         shared.on.store(logs.access, Relaxed);
         let sink = sink(logs)?;
@@ -145,14 +156,14 @@ impl LogWriter {
             drop(open);
         })?;
         let thread = thread.thread().clone();
-        let factory = AccessLogFactory { shared: Arc::clone(&shared), thread: thread.clone() };
+        let factory = LogFactory { shared: Arc::clone(&shared), thread: thread.clone() };
         Ok((Self { shared, thread, ended }, factory))
     }
 
     /// Takes new settings over and opens every file anew: for a reload, and for whoever moved files away.
     ///
     /// # Errors
-    /// When the template of `[logs] http` is none; the old settings stay.
+    /// When a template of `[logs]` is none; the old settings stay.
     pub fn reload(&self, logs: &Logs) -> io::Result<()> {
         self.shared.set_sink(sink(logs)?);
         self.shared.on.store(logs.access, Relaxed);
@@ -166,8 +177,8 @@ impl LogWriter {
         Arc::new(move || shared.tally())
     }
 
-    /// Writes what the workers left and ends the thread; gives up after `patience`, when a disk hangs. Returns
-    /// whether the thread came to its end. Call it when no worker writes any more.
+    /// Writes what is left and ends the thread; gives up after `patience`, when a disk hangs. Returns
+    /// whether the thread came to its end. Call it when nobody writes any more.
     pub fn finish(self, patience: Duration) -> bool {
         self.shared.stop();
         self.thread.unpark();
@@ -182,14 +193,22 @@ impl Drop for LogWriter {
     }
 }
 
-impl AccessLogFactory {
+impl LogFactory {
     /// A worker's end, with a ring of its own.
     pub fn worker(&self) -> AccessLog {
+        AccessLog { shared: Arc::clone(&self.shared), end: self.end() }
+    }
+
+    /// The end of whoever leads the accounts' programs, with a ring of its own.
+    pub fn sites(&self) -> SiteLog {
+        SiteLog::new(self.end())
+    }
+
+    fn end(&self) -> End {
         let (ring, consumer) = ring(RING_BYTES);
         self.shared.add_ring(consumer);
         let scratch = Scratch { bytes: Vec::with_capacity(SCRATCH_BYTES), local_time: local_time() };
-        let (shared, thread) = (Arc::clone(&self.shared), self.thread.clone());
-        AccessLog { shared, thread, ring, scratch: RefCell::new(scratch) }
+        End { thread: self.thread.clone(), ring, scratch: RefCell::new(scratch) }
     }
 }
 
@@ -202,11 +221,26 @@ impl AccessLog {
     /// Writes the record's line, or drops it where the ring is full. Cost: formatting and a copy; no
     /// allocation, no lock, and a syscall only when the ring has become half full.
     pub fn write(&self, record: &Record<'_>) {
-        let Scratch { bytes, local_time } = &mut *self.scratch.borrow_mut();
         let account = record.account.map_or(NODE, AccountName::as_str);
-        let seconds = i64::try_from(record.completed.as_secs()).unwrap_or(i64::MAX);
-        entry::begin(bytes, seconds, account, record.site_file);
-        format::write_line(bytes, record, local_time);
+        self.end.push(Log::Access, record.completed, account, record.site_file, |line, local_time| {
+            format::write_line(line, record, local_time);
+        });
+    }
+}
+
+impl End {
+    /// Queues the line that `write` appends, about what came about at wall time `at`.
+    fn push(
+        &self,
+        log: Log,
+        at: Duration,
+        account: &str,
+        file: &str,
+        write: impl FnOnce(&mut Vec<u8>, &mut LocalTime),
+    ) {
+        let Scratch { bytes, local_time } = &mut *self.scratch.borrow_mut();
+        entry::begin(bytes, log, seconds(at), account, file);
+        write(bytes, local_time);
         if self.ring.push(bytes) == Pushed::HalfFull {
             self.thread.unpark();
         }
@@ -218,6 +252,11 @@ fn sink(logs: &Logs) -> io::Result<Sink> {
     Sink::new(logs, local_time()).map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))
 }
 
+/// Wall time in seconds since the Unix epoch.
+fn seconds(at: Duration) -> i64 {
+    i64::try_from(at.as_secs()).unwrap_or(i64::MAX)
+}
+
 fn local_time() -> LocalTime {
     LocalTime::new(TimeZone::system())
 }
@@ -225,7 +264,7 @@ fn local_time() -> LocalTime {
 /// `{account}` of requests for hosts nobody holds; no account can be called so.
 const NODE: &str = "_node";
 
-/// A worker's ring: some 4,000 lines, what a busy worker writes in the tenth of a second between two rounds.
+/// A ring: some 4,000 lines, what a busy worker writes in the tenth of a second between two rounds.
 const RING_BYTES: usize = 1024 * 1024;
 
 /// Nearly every line fits; the memory of a longer one is given back.

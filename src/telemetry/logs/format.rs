@@ -156,7 +156,7 @@ fn is_plain(byte: u8) -> bool {
 }
 
 fn write_date(line: &mut Vec<u8>, completed: Duration, local_time: &mut LocalTime) {
-    let seconds = i64::try_from(completed.as_secs()).unwrap_or(i64::MAX);
+    let seconds = super::seconds(completed);
     let day = local_time.day(seconds);
     line.extend_from_slice(&day.date);
     line.push(b':');

@@ -1,6 +1,7 @@
 //! From a worker's record to its line in a file, through the thread.
 
 use super::*;
+use crate::base::UpstreamName;
 use std::fs;
 use std::path::Path;
 use std::time::Instant;
@@ -8,7 +9,12 @@ use std::time::Instant;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 fn logs(directory: Option<&Path>) -> Logs {
-    Logs { directory: directory.map(Path::to_owned), access: true, http: "{account}/{file}.log".into() }
+    Logs {
+        directory: directory.map(Path::to_owned),
+        access: true,
+        http: "{account}/{file}.log".into(),
+        sites: "{account}/sites/{date}.log".into(),
+    }
 }
 
 fn record<'a>(account: Option<&'a AccountName>, target: &'a str) -> Record<'a> {
@@ -94,7 +100,7 @@ fn a_line_is_written_without_being_asked_for() {
 fn a_writer_that_is_behind_costs_lines_and_no_time() {
     // Nobody empties this ring.
     let shared = Arc::new(Shared::default());
-    let factory = AccessLogFactory { shared: Arc::clone(&shared), thread: thread::current() };
+    let factory = LogFactory { shared: Arc::clone(&shared), thread: thread::current() };
     let log = factory.worker();
     let long = format!("/{}", "x".repeat(7000));
     (0..200).for_each(|_| log.write(&record(None, &long)));
@@ -145,4 +151,50 @@ fn a_reload_moves_to_another_directory_and_switches_off() {
     assert!(writer.finish(PATIENCE));
     assert_eq!(targets(&first.path().join("_node/http.log")), ["/1"]);
     assert_eq!(targets(&second.path().join("_node/http.log")), ["/2"]);
+}
+
+#[test]
+fn a_site_log_has_a_file_a_day_whatever_the_clock_does() {
+    let directory = tempfile::tempdir().unwrap();
+    // What is no request is told even where requests are not.
+    let settings = Logs { access: false, ..logs(Some(directory.path())) };
+    let (writer, factory) = LogWriter::start(&settings).unwrap();
+    let (log, tally) = (factory.sites(), writer.tally());
+    let (alice, web) = (AccountName::new("alice").unwrap(), UpstreamName::new("web").unwrap());
+    let day = Duration::from_hours(24);
+    for (at, text) in [(day * 100, "one"), (day * 102, "two"), (day * 100, "three"), (base::wall(), "four")] {
+        log.tell_at(at, &alice, &web, text);
+    }
+    assert!(writer.finish(PATIENCE));
+    assert_eq!(tally(), LogTally { written: 4, dropped: 0, lost: 0 });
+    let mut files: Vec<_> = fs::read_dir(directory.path().join("alice/sites"))
+        .unwrap()
+        .map(|file| file.unwrap().path())
+        .collect();
+    files.sort();
+    let said = |path: &std::path::PathBuf| {
+        let text = fs::read_to_string(path).unwrap();
+        text.lines().map(|line| line.rsplit_once(" web: ").unwrap().1.to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(files.iter().map(said).collect::<Vec<_>>(), [vec!["one", "three"], vec!["two"], vec!["four"]]);
+}
+
+#[test]
+fn a_site_log_that_nobody_writes_costs_lines_and_no_time() {
+    // Nobody empties this ring.
+    let shared = Arc::new(Shared::default());
+    let factory = LogFactory { shared: Arc::clone(&shared), thread: thread::current() };
+    let log = factory.sites();
+    let (alice, web) = (AccountName::new("alice").unwrap(), UpstreamName::new("web").unwrap());
+    (0..RING_BYTES / 1000).for_each(|_| log.tell(&alice, &web, "x".repeat(2000)));
+    assert!(shared.tally().dropped > 0);
+}
+
+#[test]
+fn without_a_directory_there_is_no_site_log() {
+    let (writer, factory) = LogWriter::start(&logs(None)).unwrap();
+    let (log, tally) = (factory.sites(), writer.tally());
+    log.tell(&AccountName::new("alice").unwrap(), &UpstreamName::new("web").unwrap(), "nobody reads it");
+    assert!(writer.finish(PATIENCE));
+    assert_eq!(tally(), LogTally::default());
 }

@@ -1,7 +1,16 @@
-//! The path of an access log below the logs' directory, by the template of `[logs] http`.
+//! The paths of the accounts' logs below their directory, by the templates of `[logs] http` and `[logs] sites`.
 
+use super::entry::{Entry, Log};
 use super::local_time::Day;
+use crate::config::Logs;
 use std::path::{Component, Path};
+
+/// The template of each log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Templates {
+    access: PathTemplate,
+    site: PathTemplate,
+}
 
 /// A template, parsed: `{account}/http/{year}/{file}-{date}.log`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,8 +42,23 @@ pub enum TemplateError {
     Path,
 }
 
+impl Templates {
+    pub(super) fn parse(logs: &Logs) -> Result<Self, TemplateError> {
+        Ok(Self { access: PathTemplate::parse(&logs.http)?, site: PathTemplate::parse(&logs.sites)? })
+    }
+
+    /// The relative path of an entry's file.
+    pub(super) fn path(&self, entry: &Entry<'_>, day: &Day) -> String {
+        let template = match entry.log {
+            Log::Access => &self.access,
+            Log::Site => &self.site,
+        };
+        template.path(entry.account, entry.file, day)
+    }
+}
+
 impl PathTemplate {
-    pub(super) fn parse(text: &str) -> Result<Self, TemplateError> {
+    fn parse(text: &str) -> Result<Self, TemplateError> {
         let mut pieces = Vec::new();
         let mut rest = text;
         while let Some(brace) = rest.find(['{', '}']) {
@@ -68,7 +92,7 @@ impl PathTemplate {
     }
 
     /// The relative path of one file.
-    pub(super) fn path(&self, account: &str, file: &str, day: &Day) -> String {
+    fn path(&self, account: &str, file: &str, day: &Day) -> String {
         let mut path = String::new();
         for piece in &self.0 {
             match piece {

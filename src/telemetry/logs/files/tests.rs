@@ -2,18 +2,21 @@
 
 use super::*;
 use crate::base;
+use crate::config::Logs;
+use crate::telemetry::logs::entry::Log;
 use jiff::tz::TimeZone;
 use std::fs;
 
+const SITES: &str = "{account}/sites/{date}.log";
 const NOON: i64 = 1_773_489_600; // 2026-03-14 12:00 UTC
 
 fn files(directory: &Path, template: &str) -> LogFiles {
-    let template = PathTemplate::parse(template).unwrap();
-    LogFiles::new(directory.to_owned(), template, LocalTime::new(TimeZone::UTC))
+    let logs = Logs { directory: None, access: true, http: template.into(), sites: SITES.into() };
+    LogFiles::new(directory.to_owned(), Templates::parse(&logs).unwrap(), LocalTime::new(TimeZone::UTC))
 }
 
 fn entry<'a>(account: &'a str, line: &'a str) -> Entry<'a> {
-    Entry { seconds: NOON, account, file: "http", line: line.as_bytes() }
+    Entry { log: Log::Access, seconds: NOON, account, file: "http", line: line.as_bytes() }
 }
 
 fn written(lines: u64) -> Outcome {
@@ -34,6 +37,27 @@ fn the_path_follows_the_date_of_the_line() {
     let read = |path: &str| fs::read_to_string(directory.path().join("alice/http/2026").join(path)).unwrap();
     assert_eq!(read("http-2026-03-14.log"), "before\nlate\n");
     assert_eq!(read("http-2026-03-15.log"), "after\n");
+}
+
+#[test]
+fn each_log_has_a_path_of_its_own() {
+    let directory = tempfile::tempdir().unwrap();
+    let now = base::now();
+    let mut files = files(directory.path(), "{account}/http.log");
+    let site = |seconds, line| Entry { log: Log::Site, seconds, ..entry("alice", line) };
+    for entry in [
+        entry("alice", "access\n"),
+        site(NOON + 43_199, "before\n"),
+        site(NOON + 43_200, "after\n"),
+        site(NOON + 43_198, "the clock was set back\n"),
+    ] {
+        assert_eq!(files.take(&entry, now), Outcome::default());
+    }
+    assert_eq!(files.flush(now), written(4));
+    let read = |path: &str| fs::read_to_string(directory.path().join("alice").join(path)).unwrap();
+    assert_eq!(read("http.log"), "access\n");
+    assert_eq!(read("sites/2026-03-14.log"), "before\nthe clock was set back\n");
+    assert_eq!(read("sites/2026-03-15.log"), "after\n");
 }
 
 #[test]
