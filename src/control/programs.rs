@@ -368,6 +368,10 @@ impl Programs {
             self.fails(id, instance, why, last_words);
         } else if let (Some(entry), Some(Process { pid, .. })) = (self.entries.get(&id), running.process) {
             entry.note(&self.site_log, format_args!("Upstream stopped: pid {pid} ({why})"));
+            if running.turn == 0 {
+                // Why it never was ready.
+                self.quote(id, last_words);
+            }
         }
         self.happen(id, Event::Ended(instance));
     }
@@ -388,11 +392,17 @@ impl Programs {
         let what = if serves { "ended by itself" } else { "starting failed" };
         tracing::warn!(%account, %upstream, "Upstream {what}: {command} ({why})");
         entry.note(&self.site_log, format_args!("Upstream {what}: {command} ({why})"));
+        entry.failure = Some(why);
+        self.quote(id, last_words);
+    }
+
+    /// Tells what a program said last.
+    fn quote(&self, id: UpstreamId, last_words: &[String]) {
+        let Some(entry) = self.entries.get(&id) else { return };
         for line in last_words {
-            tracing::warn!(%account, %upstream, "STDERR: {line}");
+            tracing::warn!(account = %entry.account, upstream = %entry.name, "STDERR: {line}");
             entry.note(&self.site_log, format_args!("STDERR: {line}"));
         }
-        entry.failure = Some(why);
     }
 
     /// Looks at the time: deadlines, and who has not been used for long.
@@ -468,7 +478,9 @@ impl Programs {
                 let pid = running.process.map(|process| process.pid);
                 entry.used = now();
                 let took = running.age();
-                self.metrics.programs().started(StartResult::Ready, took);
+                if running.turn == 1 {
+                    self.metrics.programs().started(StartResult::Ready, took);
+                }
                 let took_ms = took.as_secs_f64() * 1000.0;
                 tracing::info!(account = %entry.account, upstream = %entry.name, pid, took_ms, "ready");
                 entry.upstream.admit(Stand::new(

@@ -146,6 +146,7 @@ fn a_program_that_is_never_ready_is_given_up() {
     let edge = sleeping("auto", "start_timeout = \"500ms\"\nenvironment = { MODE = \"never\" }");
     let answer = get(&mut edge.connect(), "/");
     assert_eq!((answer.status(), answer.word()), (504, "start_timeout"));
+    edge.expect_log("STDERR: waiting for a database");
     let pid = edge.starts()[0].clone();
     wait::until("it to be gone", || (!runs(&pid)).then_some(()));
 }

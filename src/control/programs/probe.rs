@@ -2,13 +2,14 @@
 //! connection, is the right user's, and (where the document says so) answers a request. Sends nothing to anybody else.
 
 use super::owner;
+use crate::base::now;
 use crate::config::UpstreamAddress;
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{sleep, timeout};
 
 /// What is asked.
 pub(super) struct Probe {
@@ -32,13 +33,13 @@ pub(super) enum Found {
 impl Probe {
     /// Asks until there is an answer. Whoever asks bounds the time.
     pub(super) async fn run(&self) -> Found {
-        let begun = Instant::now();
+        let begun = now();
         loop {
             // Everything else is "not yet": it does not listen, or does not answer.
             if let Ok(Ok(Some(found))) = timeout(PATIENCE, self.ask()).await {
                 return found;
             }
-            sleep((begun.elapsed() / STEPS).clamp(SHORTEST_STEP, LONGEST_STEP)).await;
+            sleep((now().saturating_duration_since(begun) / STEPS).clamp(SHORTEST_STEP, LONGEST_STEP)).await;
         }
     }
 

@@ -10,7 +10,7 @@ open(my $starts, '>>', "$ENV{HOME}/starts") or die "no home: $!";
 syswrite($starts, "$$\n");
 close($starts);
 if ($mode eq 'fail') { print STDERR "Error: Cannot find module 'express'\n"; exit 1; }
-if ($mode eq 'never') { sleep(1000); }
+if ($mode eq 'never') { print STDERR "waiting for a database\n"; sleep(1000); }
 if ($mode eq 'stubborn') { $SIG{TERM} = 'IGNORE'; }
 if ($mode eq 'child') { if (fork() == 0) { $SIG{TERM} = 'IGNORE'; sleep 1 while 1; } }
 if ($mode =~ /^late:(.*)/) { select(undef, undef, undef, $1); }
