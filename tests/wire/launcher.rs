@@ -50,7 +50,12 @@ fn a_launcher_that_comes_back_is_used_again() {
         let launcher = Launcher::start(files.path());
         let edge = files.start();
         let before = served(&edge, "alice");
-        launcher.end(signal);
+        if signal == Signal::KILL {
+            launcher.kill();
+        } else {
+            launcher.signal(signal);
+            launcher.wait();
+        }
         wait::until("the program to end with it", || (!runs(&before)).then_some(()));
         edge.expect_log(
             "the launcher is gone: programs that run go on, and none is started until it is back",
@@ -68,6 +73,28 @@ fn a_launcher_that_comes_back_is_used_again() {
         assert_eq!(starts(&edge, "alice"), [before, after]);
         served(&edge, "bob");
     }
+}
+
+/// One program takes its time to end, and the launcher with it. The other is gone by then, and who asks for it waits.
+#[test]
+fn a_launcher_that_is_long_in_ending_refuses_nobody() {
+    let files = files();
+    let slow = "stop_timeout = \"1s\"\nenvironment = { MODE = \"stubborn\" }\n";
+    let text = document(files.path(), "bob", slow);
+    let files = files.document("bob", &text);
+    let launcher = Launcher::start(files.path());
+    let edge = files.start();
+    let pids = ACCOUNTS.map(|account| served(&edge, account));
+    launcher.signal(Signal::TERM);
+    wait::until("the first to end", || (!runs(&pids[0])).then_some(()));
+    assert!(runs(&pids[1]), "the other does not");
+    let mut waiting = edge.connect();
+    waiting.send("GET / HTTP/1.1\r\nHost: alice.test\r\n\r\n");
+    launcher.wait();
+    let _launcher = Launcher::start(edge.path());
+    let answer = waiting.response();
+    assert_eq!(answer.status(), 200, "{}", answer.text());
+    assert!(!edge.log().contains("starting failed"));
 }
 
 #[test]
@@ -109,19 +136,23 @@ fn files() -> Files {
     mode(&files.path().join("accounts.d"), 0o755);
     for account in ACCOUNTS {
         files = files.file(&format!("{account}/server.pl"), SERVER);
-        let home = files.path().join(account);
-        mode(&home, 0o777);
-        let text = format!(
-            "[run]\nhome = \"{}\"\nuser = \"nobody\"\n[[upstream]]\nname = \"web\"\naddress = \"auto\"\n\
-             command = [\"/usr/bin/perl\", \"server.pl\"]\n[[site]]\nname = \"www\"\n\
-             addresses = [\"{account}.test\"]\nupstream = \"web\"\n",
-            home.display()
-        );
+        mode(&files.path().join(account), 0o777);
+        let text = document(files.path(), account, "");
         files = files.document(account, &text);
         mode(&files.path().join(format!("accounts.d/{account}.toml")), 0o644);
     }
     files.write();
     files
+}
+
+/// The document of an account, with further lines for its upstream.
+fn document(directory: &Path, account: &str, lines: &str) -> String {
+    format!(
+        "[run]\nhome = \"{}\"\nuser = \"nobody\"\n[[upstream]]\nname = \"web\"\naddress = \"auto\"\n\
+         command = [\"/usr/bin/perl\", \"server.pl\"]\n{lines}[[site]]\nname = \"www\"\n\
+         addresses = [\"{account}.test\"]\nupstream = \"web\"\n",
+        directory.join(account).display()
+    )
 }
 
 fn get(edge: &Edge, account: &str) -> Message {

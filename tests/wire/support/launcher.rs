@@ -51,12 +51,22 @@ impl Launcher {
         wait::until(text, || self.log().contains(text).then_some(()));
     }
 
-    /// Ends it by a signal and waits until it has ended; in order, where the signal lets it.
-    #[track_caller]
-    pub fn end(mut self, signal: Signal) {
+    /// Sends it a signal.
+    pub fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).expect("the launcher runs");
+    }
+
+    /// Waits until it has ended in order.
+    #[track_caller]
+    pub fn wait(mut self) {
         let status = wait::until("the launcher to end", || self.child.try_wait().expect("a child"));
-        assert!(status.success() || signal == Signal::KILL, "the launcher ended: {status}; {}", self.log());
+        assert!(status.success(), "the launcher ended: {status}");
+    }
+
+    /// Ends it by force and waits until it has ended.
+    pub fn kill(mut self) {
+        self.child.kill().expect("a child");
+        self.child.wait().expect("a child");
     }
 }
 
