@@ -335,11 +335,12 @@ impl Programs {
 
     /// Asks an instance from now on whether it is ready.
     fn probe(&mut self, instance: Instance) {
+        let beside = self.running.values().filter(|running| running.is_probed()).count();
         let Some(running) = self.running.get_mut(&instance) else { return };
         let Some(Process { uid, .. }) = running.process else { return };
         let path =
             self.entries.get(&running.upstream).and_then(|entry| entry.wanted.program.ready_path.clone());
-        let probe = Probe { address: running.address.clone(), uid, path };
+        let probe = Probe { address: running.address.clone(), uid, path, beside };
         let found = self.found.0.clone();
         running.probed(async move {
             // Nobody listens while the node ends.

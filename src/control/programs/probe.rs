@@ -19,6 +19,8 @@ pub(super) struct Probe {
     pub(super) uid: u32,
     /// What is asked for; `None`: accepting is enough.
     pub(super) path: Option<String>,
+    /// How many are asked at the same time: each is asked less often where they are many.
+    pub(super) beside: usize,
 }
 
 /// What was found.
@@ -34,12 +36,13 @@ impl Probe {
     /// Asks until there is an answer. Whoever asks bounds the time.
     pub(super) async fn run(&self) -> Found {
         let begun = now();
+        let longest = LONGEST_STEP * (1 + (self.beside / PROBES_AT_ONCE) as u32);
         loop {
             // Everything else is "not yet": it does not listen, or does not answer.
             if let Ok(Ok(Some(found))) = timeout(PATIENCE, self.ask()).await {
                 return found;
             }
-            sleep((now().saturating_duration_since(begun) / STEPS).clamp(SHORTEST_STEP, LONGEST_STEP)).await;
+            sleep((now().saturating_duration_since(begun) / STEPS).clamp(SHORTEST_STEP, longest)).await;
         }
     }
 
@@ -89,9 +92,12 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// A visitor waits longer than he had to by a fiftieth of the start at most. A question costs some 20 µs.
 const STEPS: u32 = 50;
 
-/// The pauses between two questions, at the beginning and after half a second.
+/// The pauses between two questions, at the beginning and after 150 ms.
 const SHORTEST_STEP: Duration = Duration::from_millis(1);
-const LONGEST_STEP: Duration = Duration::from_millis(10);
+const LONGEST_STEP: Duration = Duration::from_millis(3);
+
+/// Programs that may start at the same time before each is asked less often: a tenth of a processor.
+const PROBES_AT_ONCE: usize = 16;
 
 #[cfg(test)]
 mod tests {
@@ -119,7 +125,7 @@ mod tests {
                 stream.write_all(answer.as_bytes()).await.unwrap();
             }
         });
-        let probe = Probe { address, uid: own(), path: Some("/up".into()) };
+        let probe = Probe { address, uid: own(), path: Some("/up".into()), beside: 0 };
         assert_eq!(probe.run().await, Found::Ready);
         assert_eq!(asked.load(Ordering::Relaxed), 3);
     }
@@ -131,7 +137,7 @@ mod tests {
         let unix = tokio::net::UnixListener::bind(&path).unwrap();
         let tcp = TcpListener::bind("127.0.0.1:0").await.unwrap();
         for address in [UpstreamAddress::Unix(path), UpstreamAddress::Ip(tcp.local_addr().unwrap())] {
-            let probe = Probe { address, uid: own() + 1, path: Some("/".into()) };
+            let probe = Probe { address, uid: own() + 1, path: Some("/".into()), beside: 0 };
             assert_eq!(probe.run().await, Found::Foreign(own()));
         }
         let mut sent = Vec::new();

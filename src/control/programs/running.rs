@@ -56,6 +56,11 @@ impl Running {
         self.probe = Some(tokio::task::spawn_local(asking).abort_handle());
     }
 
+    /// Whether somebody asks.
+    pub(super) fn is_probed(&self) -> bool {
+        self.probe.is_some()
+    }
+
     /// It is, and is admitted: nobody need ask any more.
     pub(super) fn is_ready(&mut self) {
         self.turn += 1;
