@@ -165,7 +165,7 @@ impl Programs {
                     None => self.link.lost(now()),
                 },
                 Some((instance, found)) = self.found.1.recv() => self.answered(instance, found),
-                _ = tick.tick(), if !self.active.is_empty() || !self.link.is_up() => self.look(),
+                _ = tick.tick(), if !self.running.is_empty() || !self.active.is_empty() || !self.link.is_up() => self.look(),
             }
         }
     }
@@ -249,6 +249,7 @@ impl Programs {
             // Somebody else may have run the server until now.
             upstream.hold();
         }
+        upstream.forgive();
         self.tell(id);
         if upstream.is_waited_for() {
             self.later.push_back((id, Event::Wanted));
@@ -278,8 +279,19 @@ impl Programs {
     fn rung(&mut self, ring: Ring) {
         match ring {
             Ring::Wanted(upstream) => {
-                if upstream.is_waited_for() {
-                    self.happen(upstream.id(), Event::Wanted);
+                let id = upstream.id();
+                let is_waited_for = upstream.is_waited_for();
+                match self.entries.get(&id).map(|entry| entry.life.phase()) {
+                    // Whoever waited may have left: that he was the one to try must not keep all others from it.
+                    Some(Phase::Failed { .. }) => self.happen(id, Event::Wanted),
+                    // Two changes of its document at once had it held, and nobody lets it go.
+                    Some(Phase::Serving { instance, .. } | Phase::Replacing { old: instance, .. })
+                        if is_waited_for =>
+                    {
+                        self.act(id, Action::Admit(instance));
+                    }
+                    _ if is_waited_for => self.happen(id, Event::Wanted),
+                    _ => {}
                 }
             }
             Ring::Lost(instance) => {
@@ -349,10 +361,16 @@ impl Programs {
     }
 
     fn answered(&mut self, instance: Instance, found: Found) {
-        let Some(running) = self.running.get(&instance) else { return };
+        let Some(running) = self.running.get_mut(&instance) else { return };
         let id = running.upstream;
         match found {
-            Found::Ready => self.happen(id, Event::Ready(instance)),
+            Found::Ready => {
+                let outdated = std::mem::take(&mut running.outdated);
+                self.happen(id, Event::Ready(instance));
+                if outdated {
+                    self.later.push_back((id, Event::Restart));
+                }
+            }
             Found::Foreign(uid) => {
                 self.fails(id, instance, format!("address taken by uid {uid}"), &[]);
                 self.happen(id, Event::Unusable(instance));
@@ -555,7 +573,10 @@ impl Programs {
     /// The document was written just before a start: by now it may be the one that is meant.
     fn order_again(&mut self, id: UpstreamId) {
         let Some(entry) = self.entries.get(&id) else { return };
-        let Phase::Starting { instance, .. } = entry.life.phase() else { return };
+        let (Phase::Starting { instance, .. } | Phase::Replacing { new: instance, .. }) = entry.life.phase()
+        else {
+            return;
+        };
         if self.running.get(&instance).is_some_and(|running| running.awaits_document) {
             self.order_start(instance);
         }

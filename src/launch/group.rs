@@ -103,10 +103,17 @@ impl Group {
         fs::read_to_string(cgroup.join("memory.events")).is_ok_and(|events| has_oom_kill(&events))
     }
 
-    /// Kills what is left, and removes what was made, for as long as it takes within bounds.
-    pub(super) async fn remove(self) {
-        let Some(cgroup) = self.cgroup else { return };
-        remove(&cgroup).await;
+    /// Kills what is left, and removes what was made, for as long as it takes within bounds. `leader` was the first.
+    pub(super) async fn remove(self, leader: Pid) {
+        if let Some(cgroup) = self.cgroup {
+            return remove(&cgroup).await;
+        }
+        for _ in 0..REMOVALS {
+            if rustix::process::test_kill_process_group(leader).is_err() {
+                return;
+            }
+            tokio::time::sleep(REMOVAL_PAUSE).await;
+        }
     }
 
     /// Removes what was made for an instance that never was.

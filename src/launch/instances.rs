@@ -3,7 +3,8 @@
 use super::life::Wish;
 use super::protocol::{Instance, Notice};
 use crate::base::{AccountName, DocumentHash, UpstreamName};
-use std::collections::BTreeMap;
+use std::collections::hash_map::Entry as MapEntry;
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use tokio::sync::watch;
 
@@ -26,60 +27,83 @@ pub(super) struct Entry {
     pub(super) wish: watch::Sender<Wish>,
 }
 
+/// Instances of one upstream: one that serves, one that takes over, and some that finish what they have begun.
+const MOST_OF_AN_UPSTREAM: usize = 8;
+
 /// All that run, by their numbers: at most [`MOST_INSTANCES`].
 #[derive(Debug, Default)]
-pub(super) struct Instances(BTreeMap<Instance, Entry>);
+pub(super) struct Instances {
+    all: BTreeMap<Instance, Entry>,
+    /// How many there are of each upstream.
+    of: HashMap<(AccountName, UpstreamName), usize>,
+}
 
 impl Instances {
     /// Whether one of this number may be started.
     ///
     /// # Errors
     /// Why not, in one line for a person.
-    pub(super) fn check_room(&self, instance: Instance) -> Result<(), String> {
-        if self.0.contains_key(&instance) {
+    pub(super) fn check_room(
+        &self,
+        instance: Instance,
+        account: &AccountName,
+        upstream: &UpstreamName,
+    ) -> Result<(), String> {
+        if self.all.contains_key(&instance) {
             return Err(format!("instance {instance} runs already"));
         }
-        if self.0.len() >= MOST_INSTANCES {
+        if self.all.len() >= MOST_INSTANCES {
             return Err(format!("{MOST_INSTANCES} programs run already"));
+        }
+        let same = self.of.get(&(account.clone(), upstream.clone()));
+        if same.is_some_and(|count| *count >= MOST_OF_AN_UPSTREAM) {
+            return Err(format!("{MOST_OF_AN_UPSTREAM} instances of it run already"));
         }
         Ok(())
     }
 
     /// Takes one up.
     pub(super) fn insert(&mut self, instance: Instance, entry: Entry) {
-        self.0.insert(instance, entry);
+        *self.of.entry((entry.account.clone(), entry.upstream.clone())).or_default() += 1;
+        self.all.insert(instance, entry);
     }
 
     /// Forgets one that ended.
     pub(super) fn remove(&mut self, instance: Instance) {
-        self.0.remove(&instance);
+        let Some(Entry { account, upstream, .. }) = self.all.remove(&instance) else { return };
+        if let MapEntry::Occupied(mut count) = self.of.entry((account, upstream)) {
+            *count.get_mut() -= 1;
+            if *count.get() == 0 {
+                count.remove();
+            }
+        }
     }
 
     /// Passes a wish on; one for an instance that is no more is fulfilled.
     pub(super) fn wish(&self, instance: Instance, wish: Wish) {
-        if let Some(entry) = self.0.get(&instance) {
+        if let Some(entry) = self.all.get(&instance) {
             entry.wish.send_if_modified(|old| std::mem::replace(old, wish.max(*old)) < wish);
         }
     }
 
     /// The same for all.
     pub(super) fn wish_all(&self, wish: Wish) {
-        self.0.keys().for_each(|instance| self.wish(*instance, wish));
+        self.all.keys().for_each(|instance| self.wish(*instance, wish));
     }
 
     /// Whether none runs.
     pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.all.is_empty()
     }
 
     /// How many run.
     pub(super) fn len(&self) -> usize {
-        self.0.len()
+        self.all.len()
     }
 
     /// What a new connection is told.
     pub(super) fn list(&self) -> Vec<Notice> {
-        let running = self.0.iter().map(|(instance, entry)| Notice::Running {
+        let running = self.all.iter().map(|(instance, entry)| Notice::Running {
             instance: *instance,
             account: entry.account.clone(),
             upstream: entry.upstream.clone(),
@@ -87,6 +111,7 @@ impl Instances {
             pid: entry.pid,
             uid: entry.uid,
             socket: entry.socket.clone(),
+            stopping: *entry.wish.borrow() != Wish::Run,
         });
         running.chain([Notice::Listed]).collect()
     }
@@ -99,10 +124,18 @@ pub(super) const MOST_INSTANCES: usize = 100_000;
 mod tests {
     use super::*;
 
-    fn entry() -> (Entry, watch::Receiver<Wish>) {
+    fn names(account: usize) -> (AccountName, UpstreamName) {
+        (AccountName::new(&format!("a{account}")).unwrap(), UpstreamName::new("web").unwrap())
+    }
+
+    fn room(instances: &Instances, number: usize) -> Result<(), String> {
+        let (account, upstream) = names(number);
+        instances.check_room(Instance(number as u64), &account, &upstream)
+    }
+
+    fn entry(account: usize) -> (Entry, watch::Receiver<Wish>) {
         let (wish, wishes) = watch::channel(Wish::Run);
-        let account = AccountName::new("alice").unwrap();
-        let upstream = UpstreamName::new("web").unwrap();
+        let (account, upstream) = names(account);
         let hash = DocumentHash::of(b"");
         (Entry { account, upstream, hash, pid: 2, uid: 3, socket: None, wish }, wishes)
     }
@@ -110,7 +143,7 @@ mod tests {
     #[test]
     fn who_wishes_less_is_not_heard() {
         let mut instances = Instances::default();
-        let (entry, mut wishes) = entry();
+        let (entry, mut wishes) = entry(1);
         instances.insert(Instance(1), entry);
         for (wish, is_news) in [
             (Wish::Run, false),
@@ -130,16 +163,31 @@ mod tests {
     #[test]
     fn a_number_is_used_once_and_there_is_an_end_to_them() {
         let mut instances = Instances::default();
-        instances.insert(Instance(0), entry().0);
-        assert!(instances.check_room(Instance(0)).unwrap_err().contains("runs already"));
+        instances.insert(Instance(0), entry(0).0);
+        assert!(room(&instances, 0).unwrap_err().contains("runs already"));
         for number in 1..MOST_INSTANCES {
-            assert_eq!(instances.check_room(Instance(number as u64)), Ok(()));
-            instances.insert(Instance(number as u64), entry().0);
+            assert_eq!(room(&instances, number), Ok(()));
+            instances.insert(Instance(number as u64), entry(number).0);
         }
-        let why = instances.check_room(Instance(u64::MAX)).unwrap_err();
+        let why = room(&instances, MOST_INSTANCES).unwrap_err();
         assert_eq!(why, "100000 programs run already");
         instances.remove(Instance(5));
-        assert_eq!(instances.check_room(Instance(u64::MAX)), Ok(()));
+        assert_eq!(room(&instances, MOST_INSTANCES), Ok(()));
         assert_eq!(instances.list().len(), MOST_INSTANCES);
+    }
+
+    #[test]
+    fn one_upstream_does_not_have_them_all() {
+        let mut instances = Instances::default();
+        let (account, upstream) = names(1);
+        for number in 0..MOST_OF_AN_UPSTREAM as u64 {
+            assert_eq!(instances.check_room(Instance(number), &account, &upstream), Ok(()));
+            instances.insert(Instance(number), entry(1).0);
+        }
+        let why = instances.check_room(Instance(99), &account, &upstream).unwrap_err();
+        assert_eq!(why, "8 instances of it run already");
+        assert_eq!(room(&instances, 99), Ok(()), "of another account");
+        instances.remove(Instance(3));
+        assert_eq!(instances.check_room(Instance(99), &account, &upstream), Ok(()));
     }
 }

@@ -106,7 +106,7 @@ impl Program {
         self.process.id()
     }
 
-    /// Leads it to its end, and tells that to `ended` before what it left behind is gone. Dropped wishes wish its end.
+    /// Leads it to its end, and tells that to `ended` once what it left behind is gone, or does not die. Dropped wishes wish its end.
     pub(super) async fn live(mut self, mut wishes: watch::Receiver<Wish>, ended: impl AsyncFnOnce(End)) {
         let mut deadline = pin!(sleep(Duration::ZERO));
         let mut is_stopping = false;
@@ -145,7 +145,7 @@ impl Program {
         }
         // Its number is its own until it is waited for: until then, its process group is.
         self.group.kill(self.pid);
-        let ending = ending_of(self.process.wait());
+        let ending = self.ending().await;
         for _ in 0..LAST_READS {
             if !read_now(self.output.get_ref(), &mut self.tail).is_ok_and(|is_open| is_open) {
                 break;
@@ -154,8 +154,22 @@ impl Program {
         let out_of_memory = self.group.ran_out_of_memory();
         drop(self.socket);
         let last_words = self.tail.finish();
+        // Before it is told: whoever is started next must not find an address still taken by what this one left behind.
+        self.group.remove(self.pid).await;
         ended(End { instance: self.instance, ending, out_of_memory, last_words }).await;
-        self.group.remove().await;
+    }
+
+    /// How it ended. Whoever traces it may keep that from its parent for as long as he likes: nobody waits for him.
+    async fn ending(&mut self) -> Ending {
+        for _ in 0..WAITS {
+            match self.process.try_wait() {
+                Ok(None) => sleep(WAIT_PAUSE).await,
+                Ok(Some(status)) => return ending_of(Ok(status)),
+                Err(error) => return ending_of(Err(error)),
+            }
+        }
+        tracing::warn!(pid = self.pid(), "a program has ended, and somebody keeps how from being known");
+        Ending::Unknown
     }
 
     /// When to see whether the node can be let in; `None`: it can enter by itself.
@@ -170,6 +184,10 @@ impl Program {
         let _ = pidfd_send_signal(self.life.get_ref(), signal);
     }
 }
+
+/// How often, and in which steps, is asked how a process ended that has: two seconds in all.
+const WAITS: usize = 200;
+const WAIT_PAUSE: Duration = Duration::from_millis(10);
 
 fn after(time: Duration) -> Instant {
     Instant::from_std(crate::base::now()) + time

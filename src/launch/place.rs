@@ -81,6 +81,9 @@ pub(super) fn absolute(path: &Path) -> Result<PathBuf, String> {
     std::path::absolute(path).map_err(|error| format!("{}: {error}", path.display()))
 }
 
+/// For the group, or for everybody.
+const WRITABLE_BY_OTHERS: u32 = 0o022;
+
 /// The group that the node's user is of; root's where the node is root.
 fn group_of(user: Option<&str>) -> Result<Gid, String> {
     let Some(user) = user else { return Ok(Gid::from_raw(0)) };
@@ -94,6 +97,16 @@ fn group_of(user: Option<&str>) -> Result<Gid, String> {
 fn make_parent(parent: &Path) -> io::Result<()> {
     if fs::exists(parent)? {
         return Ok(());
+    }
+    let above = parent.ancestors().skip(1).find_map(|above| fs::symlink_metadata(above).ok());
+    if Uid::effective().is_root()
+        && above
+            .is_none_or(|above| !above.is_dir() || above.uid() != 0 || above.mode() & WRITABLE_BY_OTHERS != 0)
+    {
+        // Somebody could put something else in its place.
+        return Err(io::Error::other(
+            "`[launcher] directory` is not in a directory that is root's alone to write",
+        ));
     }
     DirBuilder::new().recursive(true).mode(PARENT_MODE).create(parent)?;
     fs::set_permissions(parent, Permissions::from_mode(PARENT_MODE))

@@ -66,6 +66,8 @@ pub enum Notice {
         uid: u32,
         /// Where it listens, if its address is `"auto"`.
         socket: Option<PathBuf>,
+        /// Whether it was told to end.
+        stopping: bool,
     },
     /// All that run have been told.
     Listed,

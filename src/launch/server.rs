@@ -232,7 +232,7 @@ impl Launcher {
     }
 
     async fn start(&mut self, meant: &Meant) -> Result<Notice, Refused> {
-        self.instances.check_room(meant.instance)?;
+        self.instances.check_room(meant.instance, &meant.account, &meant.upstream)?;
         let node = self.node.load_full();
         self.groups.configure(&node.launcher).await;
         let Started { program, uid, socket } = start(&node, &mut self.groups, meant)?;

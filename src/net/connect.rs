@@ -18,7 +18,7 @@ pub enum Endpoint {
 ///
 /// # Errors
 /// The kernel's, as [`io::ErrorKind`] names it (`ConnectionRefused`, `NotFound`, `HostUnreachable` …); a unix
-/// socket whose queue is full is `ConnectionRefused`.
+/// socket whose queue is full is `WouldBlock`, and nothing tells when there is room.
 pub async fn connect(to: &Endpoint) -> io::Result<Stream> {
     Ok(Stream::new(Socket::connect(to).await?))
 }

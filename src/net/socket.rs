@@ -90,8 +90,6 @@ impl Socket {
                 sockopt::socket_error(&socket)??;
                 Ok(socket)
             }
-            // A unix listener with a full queue refuses instead of letting a caller wait without blocking.
-            Err(Errno::AGAIN) => Err(Errno::CONNREFUSED.into()),
             Err(error) => Err(error.into()),
         }
     }

@@ -106,6 +106,7 @@ impl Attempt<'_> {
         let patience = Patience {
             queue: now + self.place.form.limits.queue_timeout,
             connect: self.place.form.timeouts.connect,
+            drain: self.place.form.timeouts.drain,
         };
         let pools = &self.connection.worker.pools;
         deliver::unless_gone(client, record, pools.lease(self.upstream, want, patience, now)).await

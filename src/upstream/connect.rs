@@ -6,7 +6,7 @@ use super::transport::Transport;
 use crate::base::{Cause, Refusal, now};
 use crate::config::{self, UpstreamAddress};
 use crate::net::tls::HandshakeError;
-use crate::net::{Endpoint, Stream, within};
+use crate::net::{Endpoint, Stream, until, within};
 use rustix::io::Errno;
 use rustls::pki_types::ServerName;
 use std::io;
@@ -67,7 +67,16 @@ async fn open(address: &UpstreamAddress) -> Result<Stream, Failed> {
     let (host, port) = match address {
         UpstreamAddress::Ip(address) => return connected(crate::net::connect(&Endpoint::Ip(*address)).await),
         UpstreamAddress::Unix(path) => {
-            return connected(crate::net::connect(&Endpoint::Unix(path.clone())).await);
+            let endpoint = Endpoint::Unix(path.clone());
+            // A full queue is a server that has much to do. Whoever connects bounds the time.
+            loop {
+                match crate::net::connect(&endpoint).await {
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                        until(now() + FULL_PAUSE).await;
+                    }
+                    result => return connected(result),
+                }
+            }
         }
         UpstreamAddress::Auto => return connected(Err(io::ErrorKind::NotFound.into())),
         UpstreamAddress::Name(host, port) => (host, *port),
@@ -111,6 +120,9 @@ impl std::fmt::Display for Shown<'_> {
         }
     }
 }
+
+/// How long a server with a full queue is left alone.
+const FULL_PAUSE: Duration = Duration::from_millis(10);
 
 /// Addresses of a name that are tried for one connection, in the resolver's order.
 const MOST_ADDRESSES: usize = 4;

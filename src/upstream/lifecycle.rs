@@ -189,6 +189,11 @@ impl Lifecycle {
         Self { phase: Phase::Starting { instance, by }, ..Self::default() }
     }
 
+    /// One that was told to end, likewise, and has not yet.
+    pub fn stopping(instance: Instance) -> Self {
+        Self { phase: Phase::Stopping { instance, again: false }, ..Self::default() }
+    }
+
     /// Where it is.
     pub fn phase(&self) -> Phase {
         self.phase

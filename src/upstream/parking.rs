@@ -89,7 +89,8 @@ impl Parking {
 
     /// Somebody looks at what was rung for: the next who waits rings again.
     pub(super) fn answered(&self) {
-        self.rung.store(false, Ordering::Release);
+        // A swap: what is read of the line after this must not be older.
+        self.rung.swap(false, Ordering::AcqRel);
     }
 
     /// A request waits: rings, where nobody has.

@@ -37,6 +37,8 @@ pub struct Patience {
     pub queue: Instant,
     /// How long connecting may take, from its beginning.
     pub connect: Duration,
+    /// How long a program may take to finish what is under way before it is started anew.
+    pub drain: Duration,
 }
 
 /// The upstream connections of one worker.
@@ -187,7 +189,8 @@ impl Pools {
         ticket: Ticket,
     ) -> Result<Option<Lease>, Refusal> {
         let waiting = upstream.ledger.wait(ticket, |grant| self.decline(upstream, grant));
-        let Ok(grant) = within(patience.queue + upstream.start_patience(), waiting).await else {
+        let Ok(grant) = within(patience.queue + upstream.start_patience(patience.drain), waiting).await
+        else {
             let (cause, what) = if upstream.ledger.is_away() {
                 (Cause::StartTimeout, "the program was not ready in time:")
             } else {

@@ -239,9 +239,13 @@ impl Upstream {
 
     /// How much longer a request waits for a connection where a program may have to be started first: it ends sooner,
     /// with the start.
-    pub(super) fn start_patience(&self) -> Duration {
+    pub(super) fn start_patience(&self, drain: Duration) -> Duration {
         match &self.spec.load().program {
-            Some(program) if self.ledger.is_away() => program.start_timeout + program.stop_timeout,
+            Some(program) if self.ledger.is_away() => {
+                program.start_timeout
+                    + program.stop_timeout
+                    + if program.overlap { Duration::ZERO } else { drain }
+            }
             _ => Duration::ZERO,
         }
     }

@@ -203,7 +203,11 @@ pub(super) fn uncounted() -> Rc<Shard> {
 
 /// Long patience: whoever runs out of it has been forgotten.
 pub(super) fn patience() -> Patience {
-    Patience { queue: now() + Duration::from_secs(20), connect: Duration::from_secs(20) }
+    Patience {
+        queue: now() + Duration::from_secs(20),
+        connect: Duration::from_secs(20),
+        drain: Duration::ZERO,
+    }
 }
 
 /// One request and its answer; whether both went through.

@@ -141,6 +141,23 @@ fn a_customer_is_told_why_his_program_was_restarted() {
     edge.told("web: STDERR: out of ideas");
 }
 
+/// The one whose request was to be the next try may hang up: others try all the same.
+#[test]
+fn who_tries_and_leaves_keeps_nobody_from_trying() {
+    let edge = sleeping("auto", "environment = { MODE = \"fail\" }");
+    assert_eq!(get(&mut edge.connect(), "/").word(), "start_failed");
+    for turn in 2..4 {
+        wait::until("another try", || {
+            for _ in 0..20 {
+                let mut raw = edge.connect();
+                raw.send("GET / HTTP/1.1\r\nHost: a.test\r\n\r\n");
+                raw.reset();
+            }
+            (edge.starts().len() >= turn).then_some(())
+        });
+    }
+}
+
 #[test]
 fn a_program_that_is_never_ready_is_given_up() {
     let edge = sleeping("auto", "start_timeout = \"500ms\"\nenvironment = { MODE = \"never\" }");

@@ -115,7 +115,16 @@ impl Programs {
         let mut listed = HashSet::new();
         loop {
             match tokio::time::timeout(LISTING, notices.next()).await {
-                Ok(Some(Notice::Running { instance, account, upstream, hash, pid, uid, socket })) => {
+                Ok(Some(Notice::Running {
+                    instance,
+                    account,
+                    upstream,
+                    hash,
+                    pid,
+                    uid,
+                    socket,
+                    stopping,
+                })) => {
                     listed.insert(instance);
                     if let Some(known) = self.running.get(&instance) {
                         if known.stopped {
@@ -125,12 +134,14 @@ impl Programs {
                         }
                         continue;
                     }
-                    let id = self.entries.iter().find_map(|(id, entry)| {
-                        let fits = entry.account == account && entry.name == upstream && entry.hash == hash;
-                        (fits && entry.life.phase() == Phase::Stopped).then_some(*id)
+                    let ids = self.accounts.get(&account).into_iter().flatten().copied();
+                    let id = ids.into_iter().find(|id| {
+                        self.entries.get(id).is_some_and(|entry| {
+                            entry.name == upstream && entry.life.phase() == Phase::Stopped
+                        })
                     });
                     let Some(entry) = id.and_then(|id| self.entries.get_mut(&id)) else {
-                        // Nobody's, or of a document that has changed since.
+                        // Nobody's any more.
                         let _ = orders.send(Order::Stop { instance });
                         continue;
                     };
@@ -138,11 +149,17 @@ impl Programs {
                     entry.note(&self.site_log, format_args!("Upstream runs already (pid {pid})"));
                     let by = now() + entry.wanted.program.start_timeout;
                     let before = entry.life.phase();
-                    entry.life = Lifecycle::adopted(instance, by);
+                    entry.life = if stopping {
+                        Lifecycle::stopping(instance)
+                    } else {
+                        Lifecycle::adopted(instance, by)
+                    };
+                    let outdated = entry.hash != hash;
                     self.metrics.programs().moved(Some(before.word()), Some(entry.life.phase().word()));
                     let address = entry.wanted.address.clone();
                     let id = entry.upstream.id();
-                    self.running.insert(instance, Running::new(id, address));
+                    let running = Running::taken_over(id, address, stopping, outdated);
+                    self.running.insert(instance, running);
                     self.started(instance, pid, uid, socket);
                 }
                 Ok(Some(Notice::Listed)) => break,

@@ -20,6 +20,8 @@ pub(super) struct Running {
     pub(super) retire_by: Option<Instant>,
     /// Whether the launcher found another document than the one meant, and started nothing.
     pub(super) awaits_document: bool,
+    /// Whether it was taken over and is of another document than the one in effect: another takes its place.
+    pub(super) outdated: bool,
     /// Whether it was told to end: then its end is no failure.
     pub(super) stopped: bool,
     begun: Instant,
@@ -45,10 +47,23 @@ impl Running {
             turn: 0,
             retire_by: None,
             awaits_document: false,
+            outdated: false,
             stopped: false,
             begun: now(),
             probe: None,
         }
+    }
+
+    /// One that runs already: whether it was told to end, and whether it is of another document than the one in effect.
+    pub(super) fn taken_over(
+        upstream: UpstreamId,
+        address: UpstreamAddress,
+        stopped: bool,
+        outdated: bool,
+    ) -> Self {
+        let mut running = Self::new(upstream, address);
+        (running.stopped, running.outdated) = (stopped, outdated);
+        running
     }
 
     /// Asks from now on whether it is ready.

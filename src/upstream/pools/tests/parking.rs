@@ -142,3 +142,35 @@ fn who_finds_the_program_dead_waits_for_the_next_one() {
         assert_eq!(upstream.counts(), counts(1, 0));
     });
 }
+
+#[test]
+fn a_full_queue_is_waited_for_and_loses_nobody() {
+    on_a_worker(|pools| async move {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("full.sock");
+        // A queue of 0 holds one connection.
+        let listener = listener_with_a_queue_of_one(&path);
+        let (upstream, bell, mut rings) = asleep(UpstreamAddress::Auto);
+        upstream.admit(Stand::new(Instance(1), 1, UpstreamAddress::Unix(path.clone()), bell.clone()));
+        let _first = lease(&pools, &upstream, Want::Any).await;
+        let second = {
+            let (pools, upstream) = (pools.clone(), upstream.clone());
+            tokio::task::spawn_local(async move {
+                pools.lease(&upstream, Want::Any, patience(), read_clock()).await.map(drop)
+            })
+        };
+        until("it is under way", || upstream.counts().in_use == 2).await;
+        assert!(rings.try_recv().is_err(), "it is busy, not lost");
+        drop(listener.accept().unwrap());
+        second.await.unwrap().unwrap();
+        assert!(rings.try_recv().is_err());
+    });
+}
+
+fn listener_with_a_queue_of_one(path: &std::path::Path) -> std::os::unix::net::UnixListener {
+    use rustix::net::{AddressFamily, SocketAddrUnix, SocketType, bind, listen, socket};
+    let fd = socket(AddressFamily::UNIX, SocketType::STREAM, None).unwrap();
+    bind(&fd, &SocketAddrUnix::new(path).unwrap()).unwrap();
+    listen(&fd, 0).unwrap();
+    fd.into()
+}
