@@ -45,6 +45,7 @@ impl Groups {
         match usable(root) {
             Ok(()) => {
                 self.root = Some(root.to_owned());
+                limits::ask_for(root);
                 if self.used.insert(root.to_owned()) {
                     end_leftovers(root).await;
                 }

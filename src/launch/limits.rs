@@ -45,6 +45,27 @@ pub(super) fn apply(
     }
 }
 
+/// Has what the cgroup above `root` can give given to `root`. Where this process itself stands in there it steps aside,
+/// into a cgroup of its own beside `root`: the kernel gives nothing to the neighbours of processes.
+pub(super) fn ask_for(root: &Path) {
+    let Some(above) = root.parent() else { return };
+    let own = std::process::id();
+    let is_here = |procs: String| procs.lines().any(|line| line.parse() == Ok(own));
+    // The topmost cgroup has no type; processes may stand in it.
+    let is_below = above.join("cgroup.type").exists();
+    if is_below && fs::read_to_string(above.join("cgroup.procs")).is_ok_and(is_here) {
+        let aside = above.join(ASIDE);
+        let made = match fs::create_dir(&aside) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+            _ => write(&aside.join("cgroup.procs"), &own.to_string()),
+        };
+        if let Err(error) = made {
+            tracing::warn!(cgroup = %aside.display(), %error, "the launcher cannot step aside: limits do not hold");
+        }
+    }
+    hand_down(above, &CONTROLLERS);
+}
+
 /// Enables those of `controllers` that the cgroup has for the cgroups below it. One that cannot be is missed by whoever
 /// writes its limits.
 fn hand_down(cgroup: &Path, controllers: &[&str]) {
@@ -67,12 +88,46 @@ pub(super) fn write(file: &Path, value: &str) -> io::Result<()> {
 /// What limits are written for.
 const CONTROLLERS: [&str; 4] = ["memory", "cpu", "io", "pids"];
 
+/// The launcher's own cgroup, beside the root of the accounts'.
+const ASIDE: &str = "launcher";
+
 /// The kernel's own weight.
 const USUAL_WEIGHT: u32 = 100;
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_launcher_steps_aside_for_the_accounts() {
+        let service = tempfile::tempdir().unwrap();
+        let file = |name: &str| service.path().join(name);
+        let own = std::process::id().to_string();
+        fs::create_dir(file("launcher")).unwrap();
+        for (name, content) in [
+            ("cgroup.procs", format!("1\n{own}\n")),
+            ("cgroup.controllers", "memory".to_owned()),
+            ("cgroup.subtree_control", String::new()),
+            ("launcher/cgroup.procs", String::new()),
+        ] {
+            fs::write(file(name), content).unwrap();
+        }
+        let read = |name: &str| fs::read_to_string(file(name)).unwrap();
+        // As the topmost cgroup, where anybody may stand.
+        ask_for(&file("accounts"));
+        assert_eq!(
+            (read("launcher/cgroup.procs"), read("cgroup.subtree_control")),
+            (String::new(), "+memory".into())
+        );
+        fs::write(file("cgroup.subtree_control"), "").unwrap();
+        fs::write(file("cgroup.type"), "domain\n").unwrap();
+        ask_for(&file("accounts"));
+        assert_eq!((read("launcher/cgroup.procs"), read("cgroup.subtree_control")), (own, "+memory".into()));
+        fs::write(file("launcher/cgroup.procs"), "").unwrap();
+        fs::write(file("cgroup.procs"), "1\n").unwrap();
+        ask_for(&file("accounts"));
+        assert_eq!(read("launcher/cgroup.procs"), "", "it does not stand there");
+    }
 
     #[test]
     fn limits_are_written_and_taken_back_and_what_is_missing_is_said_once() {
