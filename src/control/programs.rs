@@ -147,6 +147,7 @@ impl Programs {
             while let Some((id, event)) = self.later.pop_front() {
                 self.happen(id, event);
             }
+            let has_deadlines = !self.running.is_empty() || !self.active.is_empty() || !self.link.is_up();
             tokio::select! {
                 wish = self.wishes.recv() => match wish {
                     Some(ProgramWish::End(reply)) => {
@@ -165,7 +166,7 @@ impl Programs {
                     None => self.link.lost(now()),
                 },
                 Some((instance, found)) = self.found.1.recv() => self.answered(instance, found),
-                _ = tick.tick(), if !self.running.is_empty() || !self.active.is_empty() || !self.link.is_up() => self.look(),
+                _ = tick.tick(), if has_deadlines => self.look(),
             }
         }
     }
@@ -231,11 +232,13 @@ impl Programs {
             }
             return;
         }
+        // What it ran before it was last withdrawn may not have ended yet.
+        let before = self.running.iter().find(|(_, running)| running.upstream == id);
         let entry = Entry {
             upstream: upstream.clone(),
             account: account.clone(),
             name: upstream.spec().name.clone(),
-            life: Lifecycle::default(),
+            life: before.map_or_else(Lifecycle::default, |(instance, _)| Lifecycle::stopping(*instance)),
             wanted,
             hash: form.hash,
             used: now(),
@@ -245,10 +248,9 @@ impl Programs {
         };
         self.metrics.programs().moved(None, Some(entry.life.phase().word()));
         self.entries.insert(id, entry);
-        if !upstream.attach(self.bell.clone()) || upstream.standing().is_none() {
-            // Somebody else may have run the server until now.
-            upstream.hold();
-        }
+        upstream.attach(self.bell.clone());
+        // Somebody else may have run the server until now.
+        upstream.hold();
         upstream.forgive();
         self.tell(id);
         if upstream.is_waited_for() {

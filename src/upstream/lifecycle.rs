@@ -189,7 +189,8 @@ impl Lifecycle {
         Self { phase: Phase::Starting { instance, by }, ..Self::default() }
     }
 
-    /// One that was told to end, likewise, and has not yet.
+    /// A program of which an instance was told to end, and has not yet: as such a launcher tells, or because its upstream
+    /// was away for a moment.
     pub fn stopping(instance: Instance) -> Self {
         Self { phase: Phase::Stopping { instance, again: false }, ..Self::default() }
     }

@@ -313,6 +313,25 @@ fn a_server_changes_hands() {
     }
 }
 
+/// A document that goes and comes back while its program is long in ending: the next one waits for that.
+#[test]
+fn who_comes_back_waits_for_what_was_there_to_end() {
+    let address = free_address().to_string();
+    let lines = "stop_timeout = \"700ms\"\nenvironment = { MODE = \"stubborn\" }";
+    let edge = sleeping(&address, lines);
+    let first = get(&mut edge.connect(), "/").text().trim().to_owned();
+    edge.write_document("alice", &account("\"a.test\"", &address));
+    wait::until("its program to be told to end", || edge.log().contains("hosts=0").then_some(()));
+    edge.write_document("alice", &document(&edge, &address, lines));
+    let answer = wait::until("the next one", || {
+        let answer = get(&mut edge.connect(), "/");
+        assert_eq!(answer.status(), 200, "{}", answer.text());
+        (answer.text().trim() != first).then_some(answer)
+    });
+    assert_eq!(answer.text().trim(), edge.starts()[1]);
+    assert!(!runs(&first), "two at a time");
+}
+
 /// A visitor who leaves frees his place, and the start goes on for the others.
 #[test]
 fn who_leaves_while_waiting_is_not_missed() {
