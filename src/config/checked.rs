@@ -257,6 +257,8 @@ pub struct Run {
     pub environment: Environment,
     /// What all programs of the account may take together.
     pub limits: RunLimits,
+    /// `cgroup`: the control group of the platform's own container for the account, absolute; then `limits` has none.
+    pub cgroup: Option<PathBuf>,
 }
 
 /// What an account's programs may take together, by the control groups of the kernel (cgroup v2). `None`: no limit, or
@@ -335,8 +337,14 @@ pub struct Program {
     pub stop_timeout: Duration,
     /// `overlap`: whether two instances may run at a time, for a moment.
     pub overlap: bool,
+    /// `hot_restart`: the signal by which it renews itself; `None`: another instance takes its place.
+    pub hot_restart: Option<i32>,
     /// `revision`: a change restarts.
     pub revision: String,
+    /// `health_interval`: how often it is asked for its `ready_path` while it serves; `None`: never.
+    pub health_interval: Option<Duration>,
+    /// `hang_timeout`: how long it may answer nobody before it is restarted; `None`: for ever.
+    pub hang_timeout: Option<Duration>,
     /// `ready_path`: asked for at a start until it answers below 500; `None`: accepting a connection is enough.
     pub ready_path: Option<String>,
 }

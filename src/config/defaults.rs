@@ -411,6 +411,32 @@ pub(super) const IDLE_TIME: Setting<Lasting> = Setting {
     cost: "Longer: memory of programs that nobody asks. Shorter: more visitors wait for a start.",
 };
 
+/// `[[upstream]] health_interval`.
+pub(super) const HEALTH_INTERVAL: Setting<Lasting> = Setting {
+    name: "health_interval",
+    default: Lasting(None),
+    least: Lasting(Some(Duration::from_secs(1))),
+    most: Lasting(None),
+    effect: "How often a program that serves is asked for its `ready_path`. Where it does not answer below 500 within 5 s \
+             it counts as hanging, in `parvis status` and in its logs, until it does. `\"never\"`: requests that get no \
+             answer show it.",
+    reason: "A question that nobody needs keeps nobody's program awake.",
+    cost: "Shorter: a request to the program at that pace. Longer: one that hangs while nobody asks is noticed later.",
+};
+
+/// `[[upstream]] hang_timeout`.
+pub(super) const HANG_TIMEOUT: Setting<Lasting> = Setting {
+    name: "hang_timeout",
+    default: Lasting(None),
+    least: Lasting(Some(Duration::from_secs(1))),
+    most: Lasting(None),
+    effect: "How long a program may take connections and answer nobody before it is restarted. One that answers its \
+             `ready_path`, where there is one, is not. `\"never\"`: it is told of and left alone.",
+    reason: "Nobody but its owner knows whether a request that takes minutes is work or a deadlock.",
+    cost: "Shorter than the slowest answer: an honest program that has one visitor is restarted. Longer: visitors of one \
+           that hangs wait for nothing.",
+};
+
 /// `[[upstream]] start_timeout`.
 pub(super) const START_TIMEOUT: Setting<Duration> = Setting {
     name: "start_timeout",

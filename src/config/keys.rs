@@ -407,17 +407,13 @@ pub(super) static UPSTREAM: Section = Section {
         &UPSTREAM_STOP_SIGNAL,
         &d::STOP_TIMEOUT,
         &UPSTREAM_OVERLAP,
+        &UPSTREAM_HOT_RESTART,
         &UPSTREAM_REVISION,
+        &d::HEALTH_INTERVAL,
+        &d::HANG_TIMEOUT,
     ],
     tables: &[],
-    later: &[
-        Later { name: "hot_restart", hint: "a change restarts the program" },
-        Later {
-            name: "hang_timeout",
-            hint: "a server that never answers is noticed when a request meets it",
-        },
-        Later { name: "health", hint: "an upstream that fails is noticed when a request meets it" },
-    ],
+    later: &[],
     foreign: &[],
 };
 pub(super) const UPSTREAM_NAME: Key = Key {

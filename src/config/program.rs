@@ -10,16 +10,18 @@ use crate::base::ByteSize;
 use rustix::process::Signal;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::path::{Component, PathBuf};
 
 /// Reads `[run]`.
 pub(super) fn run(table: &Table<'_>) -> Run {
     let size = |key| number::<ByteSize>(table, key, ByteSize(1), ByteSize(u64::MAX)).map(|size| size.0);
     let weight = |key| number(table, key, 1, MOST_WEIGHT);
-    Run {
+    let run = Run {
         user: table.get(&keys::RUN_USER).and_then(|value| value.parse(user)),
         home: table.get(&keys::RUN_HOME).and_then(|value| value.path_buf()),
         address: table.get(&keys::RUN_ADDRESS).and_then(|value| value.parse(own_address)),
         environment: environment(table, &keys::RUN_ENVIRONMENT),
+        cgroup: cgroup(table),
         limits: RunLimits {
             memory_max: size(&keys::RUN_MEMORY_MAX),
             memory_high: size(&keys::RUN_MEMORY_HIGH),
@@ -27,7 +29,25 @@ pub(super) fn run(table: &Table<'_>) -> Run {
             io_weight: weight(&keys::RUN_IO_WEIGHT),
             pids_max: number(table, &keys::RUN_PIDS_MAX, 1, u32::MAX),
         },
+    };
+    if run.cgroup.is_some() && run.limits != RunLimits::default() {
+        let wrong = Wrong::new("whoever made this control group sets its limits");
+        table.refuse_key(keys::RUN_CGROUP.name, wrong.hint("remove the limits here, or remove `cgroup`"));
     }
+    run
+}
+
+/// A directory of the cgroup file system, wherever that is mounted: the launcher finds out whether it is one.
+fn cgroup(table: &Table<'_>) -> Option<PathBuf> {
+    let absolute = |text: &str| {
+        let path = PathBuf::from(plain(text)?);
+        if !path.is_absolute() || path.components().any(|part| part == Component::ParentDir) {
+            return Err(Wrong::new(format!("{} is not a whole path", quoted(text)))
+                .hint("write it as in \"/sys/fs/cgroup/lxc/alice\""));
+        }
+        Ok(path)
+    };
+    table.get(&keys::RUN_CGROUP).and_then(|value| value.parse(absolute))
 }
 
 /// The program of an `[[upstream]]`; `is_auto` says that its address is `"auto"`. `None`: it has no command, and whatever
@@ -37,6 +57,7 @@ pub(super) fn program(table: &Table<'_>, is_auto: bool) -> Option<Box<Program>> 
     let directory =
         table.get(&keys::UPSTREAM_DIRECTORY).and_then(|value| value.parse(|text| Ok(plain(text)?.into())));
     let stop_signal = table.get(&keys::UPSTREAM_STOP_SIGNAL).and_then(|value| value.choice(SIGNALS));
+    let hot_restart = table.get(&keys::UPSTREAM_HOT_RESTART).and_then(|value| value.choice(RENEWALS));
     let overlap = table.get(&keys::UPSTREAM_OVERLAP).and_then(|value| value.scalar());
     let revision = table.get(&keys::UPSTREAM_REVISION).and_then(|value| value.text().map(str::to_owned));
     let said = Program {
@@ -48,9 +69,16 @@ pub(super) fn program(table: &Table<'_>, is_auto: bool) -> Option<Box<Program>> 
         stop_signal: stop_signal.unwrap_or(Signal::TERM).as_raw(),
         stop_timeout: table.setting(&d::STOP_TIMEOUT),
         overlap: overlap.unwrap_or(is_auto),
+        hot_restart: hot_restart.map(Signal::as_raw),
         revision: revision.unwrap_or_default(),
+        health_interval: table.setting(&d::HEALTH_INTERVAL).0,
+        hang_timeout: table.setting(&d::HANG_TIMEOUT).0,
         ready_path: table.get(&keys::UPSTREAM_READY_PATH).and_then(|value| value.parse(ready_path)),
     };
+    if said.health_interval.is_some() && said.ready_path.is_none() {
+        let wrong = Wrong::new("there is no `ready_path` to ask for");
+        table.refuse_key(d::HEALTH_INTERVAL.name, wrong.hint("add one: ready_path = \"/health\""));
+    }
     if command.is_none() {
         for key in OF_PROGRAMS.into_iter().filter(|key| table.wrote(key)) {
             let wrong = Wrong::new("the upstream has no `command`");
@@ -144,8 +172,12 @@ const SIGNALS: &[(&str, Result<Signal, &str>)] = &[
     ("SIGKILL", Ok(Signal::KILL)),
 ];
 
+/// Signals that no program takes for its end.
+const RENEWALS: &[(&str, Result<Signal, &str>)] =
+    &[("SIGHUP", Ok(Signal::HUP)), ("SIGUSR1", Ok(Signal::USR1)), ("SIGUSR2", Ok(Signal::USR2))];
+
 /// Keys that mean something beside a command alone.
-const OF_PROGRAMS: [&str; 9] = [
+const OF_PROGRAMS: [&str; 12] = [
     keys::UPSTREAM_DIRECTORY.name,
     keys::UPSTREAM_ENVIRONMENT.name,
     d::IDLE_TIME.name,
@@ -154,7 +186,10 @@ const OF_PROGRAMS: [&str; 9] = [
     keys::UPSTREAM_STOP_SIGNAL.name,
     d::STOP_TIMEOUT.name,
     keys::UPSTREAM_OVERLAP.name,
+    keys::UPSTREAM_HOT_RESTART.name,
     keys::UPSTREAM_REVISION.name,
+    d::HEALTH_INTERVAL.name,
+    d::HANG_TIMEOUT.name,
 ];
 
 /// Variables that say where the program listens.

@@ -10,7 +10,7 @@ mod told;
 use crate::account::Form;
 use crate::base::{AccountName, Cause, DocumentHash, Refusal, UpstreamName, now, wall, written_duration};
 use crate::config::{Node, Program, Run, UpstreamAddress};
-use crate::launch::{Instance, Notice, Order};
+use crate::launch::{Instance, Notice, Order, Process};
 use crate::route::Hosts;
 use crate::telemetry::{Metrics, SiteLog, StartResult};
 use crate::upstream::{
@@ -19,7 +19,7 @@ use crate::upstream::{
 use arc_swap::ArcSwap;
 use link::Link;
 use probe::{Found, Probe};
-use running::{Process, Running, told};
+use running::{Running, told};
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -318,7 +318,7 @@ impl Programs {
 
     fn noticed(&mut self, notice: Notice) {
         match notice {
-            Notice::Started { instance, pid, uid, socket } => self.started(instance, pid, uid, socket),
+            Notice::Started { instance, process } => self.started(instance, process),
             Notice::NotStarted { instance, why } => self.gone(instance, why, &[]),
             Notice::Changed { instance } => match self.running.get_mut(&instance) {
                 Some(running) if running.stopped => self.gone(instance, String::new(), &[]),
@@ -334,15 +334,15 @@ impl Programs {
         }
     }
 
-    fn started(&mut self, instance: Instance, pid: u32, uid: u32, socket: Option<std::path::PathBuf>) {
+    fn started(&mut self, instance: Instance, process: Process) {
         let Some(running) = self.running.get_mut(&instance) else {
             return self.order(Order::Stop { instance });
         };
         let id = running.upstream;
-        if let Some(socket) = socket {
-            running.address = UpstreamAddress::Unix(socket);
+        if let Some(socket) = &process.socket {
+            running.address = UpstreamAddress::Unix(socket.clone());
         }
-        running.process = Some(Process { pid, uid });
+        running.process = Some(process);
         self.probe(instance);
         self.tell(id);
     }
@@ -387,7 +387,7 @@ impl Programs {
         // Whoever was to end anyway has not failed.
         if !running.stopped && running.retire_by.is_none() {
             self.fails(id, instance, why, last_words);
-        } else if let (Some(entry), Some(Process { pid, .. })) = (self.entries.get(&id), running.process) {
+        } else if let (Some(entry), Some(Process { pid, .. })) = (self.entries.get(&id), &running.process) {
             entry.note(&self.site_log, format_args!("Upstream stopped: pid {pid} ({why})"));
             if running.turn == 0 {
                 // Why it never was ready.
@@ -496,7 +496,7 @@ impl Programs {
             Action::Admit(instance) => {
                 let Some(running) = self.running.get_mut(&instance) else { return };
                 running.is_ready();
-                let pid = running.process.map(|process| process.pid);
+                let pid = running.process.as_ref().map(|process| process.pid);
                 entry.used = now();
                 let took = running.age();
                 if running.turn == 1 {
@@ -628,7 +628,9 @@ impl Programs {
         entry.upstream.set_standing(Some(Standing {
             state: phase.word(),
             since: entry.since,
-            pid: phase.instance().and_then(|instance| Some(self.running.get(&instance)?.process?.pid)),
+            pid: phase
+                .instance()
+                .and_then(|instance| Some(self.running.get(&instance)?.process.as_ref()?.pid)),
             starts: entry.starts,
             failure: entry.failure.clone(),
         }));

@@ -98,6 +98,11 @@ impl Group {
         }
     }
 
+    /// Its cgroup, if it has one.
+    pub(super) fn path(&self) -> Option<&Path> {
+        self.cgroup.as_deref()
+    }
+
     /// Whether the kernel killed one of its processes for want of memory. To be asked before it is removed.
     pub(super) fn ran_out_of_memory(&self) -> bool {
         let Some(cgroup) = &self.cgroup else { return false };

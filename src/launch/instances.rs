@@ -1,12 +1,12 @@
 //! What runs. Pure bookkeeping: starts and ends nothing.
 
 use super::life::Wish;
-use super::protocol::{Instance, Notice};
+use super::protocol::{Instance, Notice, Process};
 use crate::base::{AccountName, DocumentHash, UpstreamName};
 use std::collections::hash_map::Entry as MapEntry;
 use std::collections::{BTreeMap, HashMap};
-use std::path::PathBuf;
-use tokio::sync::watch;
+use std::rc::Rc;
+use tokio::sync::{Notify, watch};
 
 /// What is known of one that runs.
 #[derive(Debug)]
@@ -18,13 +18,11 @@ pub(super) struct Entry {
     /// The document it was started by.
     pub(super) hash: DocumentHash,
     /// Its process.
-    pub(super) pid: u32,
-    /// The user it runs as.
-    pub(super) uid: u32,
-    /// Where it listens, if its address is `"auto"`.
-    pub(super) socket: Option<PathBuf>,
+    pub(super) process: Process,
     /// Where wishes go.
     pub(super) wish: watch::Sender<Wish>,
+    /// Rung for it to renew itself.
+    pub(super) renewal: Rc<Notify>,
 }
 
 /// Instances of one upstream: one that serves, one that takes over, and some that finish what they have begun.
@@ -86,7 +84,14 @@ impl Instances {
         }
     }
 
-    /// The same for all.
+    /// Has it renew itself. Rung twice before it is heard, it is heard once.
+    pub(super) fn renew(&self, instance: Instance) {
+        if let Some(entry) = self.all.get(&instance) {
+            entry.renewal.notify_one();
+        }
+    }
+
+    /// Passes a wish on to all.
     pub(super) fn wish_all(&self, wish: Wish) {
         self.all.keys().for_each(|instance| self.wish(*instance, wish));
     }
@@ -108,9 +113,7 @@ impl Instances {
             account: entry.account.clone(),
             upstream: entry.upstream.clone(),
             hash: entry.hash,
-            pid: entry.pid,
-            uid: entry.uid,
-            socket: entry.socket.clone(),
+            process: entry.process.clone(),
             stopping: *entry.wish.borrow() != Wish::Run,
         });
         running.chain([Notice::Listed]).collect()
@@ -137,7 +140,8 @@ mod tests {
         let (wish, wishes) = watch::channel(Wish::Run);
         let (account, upstream) = names(account);
         let hash = DocumentHash::of(b"");
-        (Entry { account, upstream, hash, pid: 2, uid: 3, socket: None, wish }, wishes)
+        let process = Process { pid: 2, uid: 3, socket: None, cgroup: None };
+        (Entry { account, upstream, hash, process, wish, renewal: Rc::default() }, wishes)
     }
 
     #[test]

@@ -13,10 +13,11 @@ use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt;
 use std::pin::pin;
 use std::process;
+use std::rc::Rc;
 use std::time::Duration;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, Interval, interval, sleep};
 
 /// What is wished of a running program. Who wishes more than before is heard, who wishes less is not.
@@ -61,6 +62,8 @@ pub(super) struct Program {
 /// How it is treated.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Manners {
+    /// What asks it to renew itself, by its number; `None`: nothing does.
+    pub(super) hot_restart: Option<i32>,
     /// What asks it to stop, by its number.
     pub(super) stop_signal: i32,
     /// How long it may take.
@@ -106,8 +109,14 @@ impl Program {
         self.process.id()
     }
 
-    /// Leads it to its end, and tells that to `ended` once what it left behind is gone, or does not die. Dropped wishes wish its end.
-    pub(super) async fn live(mut self, mut wishes: watch::Receiver<Wish>, ended: impl AsyncFnOnce(End)) {
+    /// Leads it to its end, and tells that to `ended` once what it left behind is gone, or does not die. Dropped wishes
+    /// wish its end.
+    pub(super) async fn live(
+        mut self,
+        mut wishes: watch::Receiver<Wish>,
+        renewal: Rc<Notify>,
+        ended: impl AsyncFnOnce(End),
+    ) {
         let mut deadline = pin!(sleep(Duration::ZERO));
         let mut is_stopping = false;
         let mut is_heard = true;
@@ -124,13 +133,14 @@ impl Program {
                     match wish {
                         Wish::Run => {}
                         Wish::Stop => {
-                            self.ask_to_stop();
+                            self.signal(Some(self.manners.stop_signal));
                             is_stopping = true;
                             deadline.as_mut().reset(after(self.manners.stop_timeout));
                         }
                         Wish::Kill => self.group.kill(self.pid),
                     }
                 }
+                () = renewal.notified() => self.signal(self.manners.hot_restart),
                 () = &mut deadline, if is_stopping => {
                     is_stopping = false;
                     tracing::warn!(pid = self.pid(), "a program did not stop in its time: killed");
@@ -178,8 +188,8 @@ impl Program {
     }
 
     /// The signal goes to the program alone: what becomes of its processes is its business until they are killed.
-    fn ask_to_stop(&self) {
-        let Some(signal) = Signal::from_named_raw(self.manners.stop_signal) else { return };
+    fn signal(&self, number: Option<i32>) {
+        let Some(signal) = number.and_then(Signal::from_named_raw) else { return };
         // One that has ended needs no signal.
         let _ = pidfd_send_signal(self.life.get_ref(), signal);
     }

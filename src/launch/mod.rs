@@ -29,7 +29,7 @@ mod wire;
 
 pub use client::{Gone, Notices, Orders, connect};
 pub use outside::{ServeError, serve};
-pub use protocol::{Ending, Instance, Notice, Order};
+pub use protocol::{Ending, Instance, Notice, Order, Process};
 pub use server::embedded;
 
 #[cfg(test)]

@@ -34,6 +34,11 @@ pub enum Order {
         /// The document that is meant.
         hash: DocumentHash,
     },
+    /// `hot_restart` to the program, which goes on.
+    Renew {
+        /// Which.
+        instance: Instance,
+    },
     /// `stop_signal` to the program; after `stop_timeout` all of it is killed.
     Stop {
         /// Which.
@@ -61,11 +66,7 @@ pub enum Notice {
         /// The document it was started by.
         hash: DocumentHash,
         /// Its process.
-        pid: u32,
-        /// The user it runs as.
-        uid: u32,
-        /// Where it listens, if its address is `"auto"`.
-        socket: Option<PathBuf>,
+        process: Process,
         /// Whether it was told to end.
         stopping: bool,
     },
@@ -76,11 +77,7 @@ pub enum Notice {
         /// Which.
         instance: Instance,
         /// Its process.
-        pid: u32,
-        /// The user it runs as.
-        uid: u32,
-        /// Where it listens, if its address is `"auto"`.
-        socket: Option<PathBuf>,
+        process: Process,
     },
     /// It was not started.
     NotStarted {
@@ -105,6 +102,19 @@ pub enum Notice {
         /// The last lines it wrote, to standard output or error, oldest first.
         last_words: Vec<String>,
     },
+}
+
+/// A process that was started, as a node has to know it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Process {
+    /// Its number.
+    pub pid: u32,
+    /// The user it runs as.
+    pub uid: u32,
+    /// Where it listens, if its address is `"auto"`.
+    pub socket: Option<PathBuf>,
+    /// The control group of it and all it starts, which tells what they use; `None`: it has none of its own.
+    pub cgroup: Option<PathBuf>,
 }
 
 /// How a process ended.
@@ -213,7 +223,7 @@ impl Decoder {
 }
 
 /// Rises with every change that the other side would not understand.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// The length, big-endian.
 const HEAD_BYTES: usize = 4;
@@ -297,7 +307,7 @@ mod tests {
     fn another_version_is_refused() {
         assert_eq!(Hello::ours().check(), Ok(()));
         let why = Hello { version: 9 }.check().unwrap_err();
-        assert_eq!(why, "the other side speaks version 9 of the launcher's protocol, this one version 1");
+        assert_eq!(why, "the other side speaks version 9 of the launcher's protocol, this one version 2");
     }
 
     #[test]

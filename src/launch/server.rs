@@ -15,10 +15,11 @@ use arc_swap::ArcSwap;
 use nix::unistd::Uid;
 use std::io;
 use std::os::unix::net::UnixStream as Pair;
+use std::rc::Rc;
 use std::sync::Arc;
 use tokio::net::UnixStream;
 use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
 
 /// What happens to a launcher.
@@ -226,6 +227,7 @@ impl Launcher {
                 };
                 self.tell(notice);
             }
+            Order::Renew { instance } => self.instances.renew(instance),
             Order::Stop { instance } => self.instances.wish(instance, Wish::Stop),
             Order::Kill { instance } => self.instances.wish(instance, Wish::Kill),
         }
@@ -235,27 +237,28 @@ impl Launcher {
         self.instances.check_room(meant.instance, &meant.account, &meant.upstream)?;
         let node = self.node.load_full();
         self.groups.configure(&node.launcher).await;
-        let Started { program, uid, socket } = start(&node, &mut self.groups, meant)?;
+        let Started { program, process } = start(&node, &mut self.groups, meant)?;
         if !Uid::effective().is_root() && !std::mem::replace(&mut self.has_warned, true) {
             tracing::warn!(
-                uid,
+                uid = process.uid,
                 "programs of all accounts run as this user: only root can start them as theirs"
             );
         }
         let (wish, wishes) = watch::channel(Wish::Run);
-        let pid = program.pid();
         let instance = meant.instance;
         let Meant { account, upstream, hash, .. } = meant.clone();
-        tracing::info!(%account, %upstream, %instance, pid, uid, "started");
-        let entry = Entry { account, upstream, hash, pid, uid, socket: socket.clone(), wish };
+        tracing::info!(%account, %upstream, %instance, pid = process.pid, uid = process.uid, "started");
+        let renewal = Rc::<Notify>::default();
+        let entry =
+            Entry { account, upstream, hash, process: process.clone(), wish, renewal: renewal.clone() };
         self.instances.insert(instance, entry);
         let events = self.events.clone();
         let ended = async move |end| {
             // Where nobody takes it the launcher is gone.
             let _ = events.send(Event::Ended(end)).await;
         };
-        self.lives.spawn_local(program.live(wishes, ended));
-        Ok(Notice::Started { instance, pid, uid, socket })
+        self.lives.spawn_local(program.live(wishes, renewal, ended));
+        Ok(Notice::Started { instance, process })
     }
 }
 

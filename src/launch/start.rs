@@ -7,12 +7,12 @@ use super::group::Groups;
 use super::identity;
 use super::life::{Manners, Program};
 use super::place::{Socket, absolute};
-use super::protocol::Instance;
+use super::protocol::{Instance, Process};
 use super::spawn::{Start, spawn};
 use crate::base::{AccountName, DocumentHash, UpstreamName};
 use crate::config::{Node, UpstreamAddress};
 use nix::unistd::Uid;
-use std::path::PathBuf;
+use std::path::Path;
 
 /// What an order to start names.
 #[derive(Clone, Debug)]
@@ -32,10 +32,8 @@ pub(super) struct Meant {
 pub(super) struct Started {
     /// Itself.
     pub(super) program: Program,
-    /// The user it runs as.
-    pub(super) uid: u32,
-    /// Where it listens, if its address is `"auto"`.
-    pub(super) socket: Option<PathBuf>,
+    /// What is told of it.
+    pub(super) process: Process,
 }
 
 /// Starts it.
@@ -83,12 +81,16 @@ pub(super) fn start(node: &Node, groups: &mut Groups, meant: &Meant) -> Result<S
             return Err(why.into());
         }
     };
+    let uid = identity.uid.as_raw();
+    let process =
+        Process { pid: spawned.process.id(), uid, socket: path, cgroup: group.path().map(Path::to_owned) };
     let manners = Manners {
+        hot_restart: program.hot_restart,
         stop_signal: program.stop_signal,
         stop_timeout: program.stop_timeout,
         start_timeout: program.start_timeout,
     };
     let program = Program::new(*instance, spawned, group, socket, manners)
         .map_err(|error| format!("it cannot be watched: {error}"))?;
-    Ok(Started { program, uid: identity.uid.as_raw(), socket: path })
+    Ok(Started { program, process })
 }

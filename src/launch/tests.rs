@@ -1,6 +1,6 @@
 //! Programs that really run, under a launcher within the test's process.
 
-use super::protocol::{Ending, Instance, Notice, Order};
+use super::protocol::{Ending, Instance, Notice, Order, Process};
 use super::testing::{Place, start};
 use super::{Notices, Orders, connect, embedded};
 use crate::base::{AccountName, DocumentHash, UpstreamName};
@@ -38,7 +38,7 @@ impl Launcher {
     async fn started(&mut self, order: Order) -> (u32, u32, Option<PathBuf>) {
         self.orders.send(order).unwrap();
         match self.next().await {
-            Notice::Started { pid, uid, socket, .. } => (pid, uid, socket),
+            Notice::Started { process: Process { pid, uid, socket, .. }, .. } => (pid, uid, socket),
             other => panic!("{other:?}"),
         }
     }
@@ -224,6 +224,33 @@ async fn a_stop_is_asked_for_and_then_enforced() {
 }
 
 #[tokio::test(flavor = "local")]
+async fn who_renews_himself_gets_the_signal_for_it_and_lives_on() {
+    let place = Place::new();
+    let mut launcher = Launcher::new(place.node()).await;
+    let there = |name: &str| place.path("home").join(name).exists();
+    fs::set_permissions(place.path("home"), std::os::unix::fs::PermissionsExt::from_mode(0o777)).unwrap();
+    let renews =
+        "n=0; trap \"n=\\$((n+1)); touch renewed\\$n\" USR2; touch one; while :; do sleep 0.01; done";
+    let hash = place.program("alice", &format!("{}\nhot_restart = \"SIGUSR2\"", sh(renews)));
+    let (pid, ..) = launcher.started(start(1, hash)).await;
+    until("it is ready", || there("one")).await;
+    for name in ["renewed1", "renewed2"] {
+        launcher.orders.send(Order::Renew { instance: Instance(1) }).unwrap();
+        until("it renews itself", || there(name)).await;
+    }
+    assert!(is_alive(pid));
+    // One that does not say by what is left alone.
+    let hash =
+        place.program("alice", &sh("trap \"exit 3\" HUP USR1 USR2; touch two; while :; do sleep 0.01; done"));
+    launcher.started(start(2, hash)).await;
+    until("it is ready", || there("two")).await;
+    for order in [Order::Renew { instance: Instance(2) }, Order::Stop { instance: Instance(2) }] {
+        launcher.orders.send(order).unwrap();
+    }
+    assert_eq!(launcher.ended().await.0, Ending::Signal(15));
+}
+
+#[tokio::test(flavor = "local")]
 async fn what_cannot_be_started_is_refused_with_a_word() {
     let place = Place::new();
     let mut launcher = Launcher::new(place.node()).await;
@@ -379,15 +406,16 @@ async fn a_launcher_of_its_own_keeps_programs_running_from_node_to_node() {
     let (orders, mut notices) = connect(&socket).await.unwrap();
     assert_eq!(next(&mut notices).await, Some(Notice::Listed));
     orders.send(start(5, hash)).unwrap();
-    let Some(Notice::Started { pid, .. }) = next(&mut notices).await else { panic!("not started") };
+    let Some(Notice::Started { process, .. }) = next(&mut notices).await else { panic!("not started") };
+    let pid = process.pid;
     drop((orders, notices));
 
     let (orders, mut notices) = connect(&socket).await.unwrap();
-    let Some(Notice::Running { instance, account, pid: told, hash: by, .. }) = next(&mut notices).await
+    let Some(Notice::Running { instance, account, process: told, hash: by, .. }) = next(&mut notices).await
     else {
         panic!("it does not run any more")
     };
-    assert_eq!((instance, account.as_str(), told, by), (Instance(5), "alice", pid, hash));
+    assert_eq!((instance, account.as_str(), told, by), (Instance(5), "alice", process, hash));
     assert_eq!(next(&mut notices).await, Some(Notice::Listed));
 
     // The newest is told, and the one before sees that it is not.

@@ -98,7 +98,7 @@ mod tests {
     #[tokio::test(flavor = "local")]
     async fn who_speaks_something_else_is_refused_with_a_word() {
         for (said, why) in [
-            (&b"\0\0\0\x0d{\"version\":2}"[..], "speaks version 2"),
+            (&b"\0\0\0\x0d{\"version\":9}"[..], "speaks version 9"),
             (b"\0\0\0\x02{}", "missing field"),
             (b"GET / HTTP/1.1\r\n\r\n", "bytes, more than 65536"),
             (b"", "unexpected end of file"),

@@ -287,13 +287,6 @@ const WRONG: &[(&str, &[&str])] = &[
         ],
     ),
     (
-        "[run]\ncgroup = \"alice\"",
-        &[
-            "2:1: run.cgroup: this version does not have it yet (remove it: the launcher makes a control group for each \
-         account)",
-        ],
-    ),
-    (
         "waf = 1\ncache = 1",
         &[
             "1:1: waf: this version does not have it yet (remove it: requests reach the upstream unfiltered)",
@@ -477,14 +470,6 @@ const WRONG_UPSTREAMS: &[(&str, &[&str])] = &[
     (
         "address = \"https://a.test\"\nca = \"c\"\nverify = false",
         &["4:6: upstream[0].ca: `verify = false` asks for no roots (remove one of the two)"],
-    ),
-    (
-        "address = \"[::1]:1\"\ncommand = \"x\"\nhot_restart = \"SIGUSR2\"\nhang_timeout = \"1m\"",
-        &[
-            "5:1: upstream[0].hot_restart: this version does not have it yet (remove it: a change restarts the program)",
-            "6:1: upstream[0].hang_timeout: this version does not have it yet (remove it: a server that never answers is \
-         noticed when a request meets it)",
-        ],
     ),
     (
         "address = \"[::1]:1\"\n[[upstream]]\nname = \"web\"\naddress = \"[::1]:2\"",

@@ -2,7 +2,7 @@
 //! command.
 
 use super::super::defaults as d;
-use super::super::setting::{Absent, Key, Later, Section};
+use super::super::setting::{Absent, Key, Section};
 
 /// `[launcher]`.
 pub(in crate::config) static LAUNCHER: Section = Section {
@@ -67,9 +67,10 @@ pub(in crate::config) static RUN: Section = Section {
         &RUN_CPU_WEIGHT,
         &RUN_IO_WEIGHT,
         &RUN_PIDS_MAX,
+        &RUN_CGROUP,
     ],
     tables: &[],
-    later: &[Later { name: "cgroup", hint: "the launcher makes a control group for each account" }],
+    later: &[],
     foreign: &[],
 };
 pub(in crate::config) const RUN_USER: Key = Key {
@@ -128,6 +129,13 @@ pub(in crate::config) const RUN_PIDS_MAX: Key = Key {
     absent: Absent::Means("no limit"),
     effect: "Processes and threads that they may have together.",
 };
+pub(in crate::config) const RUN_CGROUP: Key = Key {
+    name: "cgroup",
+    takes: "a directory below `/sys/fs/cgroup`: the control group of the account's container",
+    absent: Absent::Means("the launcher makes one for the account, below its `cgroup_root`"),
+    effect: "Where the programs' control groups are made instead. Whoever made it sets its limits: `memory_max` and the \
+             like cannot stand beside it.",
+};
 
 // What an `[[upstream]]` says of its program.
 
@@ -171,9 +179,18 @@ pub(in crate::config) const UPSTREAM_OVERLAP: Key = Key {
     effect: "Whether a restart may start the new instance beside the old one, which goes on serving until the new one is \
              ready. Without it requests wait while one stops and the other starts.",
 };
+pub(in crate::config) const UPSTREAM_HOT_RESTART: Key = Key {
+    name: "hot_restart",
+    takes: "`\"SIGHUP\"`, `\"SIGUSR1\"` or `\"SIGUSR2\"`",
+    absent: Absent::Means("the program is replaced by a new instance"),
+    effect: "The signal by which the program renews itself and goes on serving, in the same process: sent for a new \
+             `revision` and for `parvis restart`. If it is not ready within `start_timeout` after it, it is replaced. A \
+             change of the command, directory or environment always replaces it: no signal brings those.",
+};
 pub(in crate::config) const UPSTREAM_REVISION: Key = Key {
     name: "revision",
     takes: "any text",
     absent: Absent::Text(""),
-    effect: "A change restarts the program, as does one of the command, directory or environment.",
+    effect: "A change restarts the program, as does one of the command, directory or environment. Addresses of its sites \
+             that come with it go live once the new program is ready; if it fails the sites stay as they are.",
 };

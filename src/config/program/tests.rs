@@ -42,7 +42,10 @@ fn a_program_with_nothing_said_has_the_defaults() {
             stop_signal: 15,
             stop_timeout: Duration::from_secs(10),
             overlap: true,
+            hot_restart: None,
             revision: String::new(),
+            health_interval: None,
+            hang_timeout: None,
             ready_path: None,
         }
     );
@@ -56,7 +59,7 @@ fn everything_of_a_program_can_be_said() {
          environment = { TZ = \"Europe/Paris\", A = \"1\" }\n[[upstream]]\nname = \"web\"\naddress = \":8100\"\n\
          command = \"bundle exec puma\"\ndirectory = \"app\"\nidle_time = \"never\"\nstart_timeout = \"1m\"\n\
          stop_signal = \"SIGINT\"\nstop_timeout = \"0s\"\noverlap = true\nrevision = \"17\"\n\
-         ready_path = \"/up\"\n[upstream.environment]\nRAILS_ENV = \"production\"\n",
+         ready_path = \"/up\"\nhot_restart = \"SIGUSR2\"\nhealth_interval = \"10s\"\nhang_timeout = \"1m\"\n[upstream.environment]\nRAILS_ENV = \"production\"\n",
     )
     .unwrap();
     let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
@@ -74,6 +77,7 @@ fn everything_of_a_program_can_be_said() {
                 io_weight: Some(60),
                 pids_max: Some(100),
             },
+            cgroup: None,
         }
     );
     let upstream = &document.upstreams[0];
@@ -84,6 +88,9 @@ fn everything_of_a_program_can_be_said() {
     assert_eq!((program.idle_time, program.start_timeout), (None, Duration::from_secs(60)));
     assert_eq!((program.stop_signal, program.stop_timeout), (2, Duration::ZERO));
     assert!(program.overlap);
+    assert_eq!(program.hot_restart, Some(Signal::USR2.as_raw()));
+    let seconds = |count| Some(Duration::from_secs(count));
+    assert_eq!((program.health_interval, program.hang_timeout), (seconds(10), seconds(60)));
     assert_eq!((program.revision.as_str(), program.ready_path.as_deref()), ("17", Some("/up")));
     let fixed = with_upstream("address = \":8100\"\ncommand = \"x\"").unwrap();
     assert!(!fixed.upstreams[0].program.as_ref().unwrap().overlap, "one address, one instance");
@@ -105,6 +112,9 @@ fn mistakes_are_told_with_what_to_write() {
         ("address = \"auto\"\ncommand = \"x\"\nidle_time = \"none\"", "write \"never\""),
         ("address = \"auto\"\ncommand = \"x\"\nstop_signal = \"TERM\"", "SIGTERM"),
         ("address = \"auto\"\ncommand = \"x\"\nready_path = \"up\"", "\"up\" is not a path"),
+        ("address = \"auto\"\ncommand = \"x\"\nhot_restart = \"SIGKILL\"", "SIGUSR2"),
+        ("address = \"auto\"\ncommand = \"x\"\nhealth_interval = \"5s\"", "there is no `ready_path`"),
+        ("address = \"auto\"\nhang_timeout = \"5s\"", "the upstream has no `command`"),
         ("address = \"auto\"\ncommand = \"x\"\nhost = \"upstream\"", "a unix socket has no host name"),
         ("address = \"auto\"\ncommand = \"x\"\nenvironment = { PORT = \"1\" }", "PORT is set by Parvis"),
         (
@@ -124,7 +134,12 @@ fn mistakes_are_told_with_what_to_write() {
         ("cpu_weight = 0", "less than the least, 1"),
         ("cpu_weight = 10001", "more than the most, 10000"),
         ("memory_max = 0", "less than the least"),
-        ("cgroup = \"x\"", "the launcher makes a control group"),
+        ("cgroup = \"x\"", "\"x\" is not a whole path"),
+        ("cgroup = \"/sys/fs/cgroup/../a\"", "is not a whole path"),
+        (
+            "cgroup = \"/sys/fs/cgroup/a\"\nmemory_max = \"1G\"",
+            "whoever made this control group sets its limits",
+        ),
     ] {
         let report = check(&format!("[run]\n{run}\n")).unwrap_err();
         assert!(report.contains(message), "{run}:\n{report}");

@@ -115,22 +115,13 @@ impl Programs {
         let mut listed = HashSet::new();
         loop {
             match tokio::time::timeout(LISTING, notices.next()).await {
-                Ok(Some(Notice::Running {
-                    instance,
-                    account,
-                    upstream,
-                    hash,
-                    pid,
-                    uid,
-                    socket,
-                    stopping,
-                })) => {
+                Ok(Some(Notice::Running { instance, account, upstream, hash, process, stopping })) => {
                     listed.insert(instance);
                     if let Some(known) = self.running.get(&instance) {
                         if known.stopped {
                             let _ = orders.send(Order::Stop { instance });
                         } else if known.process.is_none() {
-                            self.started(instance, pid, uid, socket);
+                            self.started(instance, process);
                         }
                         continue;
                     }
@@ -145,6 +136,7 @@ impl Programs {
                         let _ = orders.send(Order::Stop { instance });
                         continue;
                     };
+                    let pid = process.pid;
                     tracing::info!(%account, %upstream, pid, "runs already");
                     entry.note(&self.site_log, format_args!("Upstream runs already (pid {pid})"));
                     let by = now() + entry.wanted.program.start_timeout;
@@ -160,7 +152,7 @@ impl Programs {
                     let id = entry.upstream.id();
                     let running = Running::taken_over(id, address, stopping, outdated);
                     self.running.insert(instance, running);
-                    self.started(instance, pid, uid, socket);
+                    self.started(instance, process);
                 }
                 Ok(Some(Notice::Listed)) => break,
                 Ok(Some(other)) => self.noticed(other),

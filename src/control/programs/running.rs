@@ -2,6 +2,7 @@
 
 use crate::base::now;
 use crate::config::{Command, UpstreamAddress};
+use crate::launch::Process;
 use crate::upstream::UpstreamId;
 use std::time::{Duration, Instant};
 use tokio::task::AbortHandle;
@@ -26,15 +27,6 @@ pub(super) struct Running {
     pub(super) stopped: bool,
     begun: Instant,
     probe: Option<AbortHandle>,
-}
-
-/// A process that was started.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Process {
-    /// Its number.
-    pub(super) pid: u32,
-    /// Who it runs as.
-    pub(super) uid: u32,
 }
 
 impl Running {

@@ -19,7 +19,7 @@ impl Programs {
     pub(super) fn note_ready(&self, instance: Instance, took: Duration) {
         // Who was admitted before and only did not answer for a while was neither started nor stopped.
         let Some(running) = self.running.get(&instance).filter(|running| running.turn == 1) else { return };
-        let (Some(entry), Some(process)) = (self.entries.get(&running.upstream), running.process) else {
+        let (Some(entry), Some(process)) = (self.entries.get(&running.upstream), &running.process) else {
             return;
         };
         let replaces = self.running.iter().any(|(other, one)| {

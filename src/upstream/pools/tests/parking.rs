@@ -17,7 +17,10 @@ fn asleep(address: UpstreamAddress) -> (Arc<Upstream>, crate::upstream::Bell, Un
         stop_signal: 15,
         stop_timeout: Duration::ZERO,
         overlap: true,
+        hot_restart: None,
         revision: String::new(),
+        health_interval: None,
+        hang_timeout: None,
         ready_path: None,
     }));
     let upstream = testing::new(spec);
