@@ -3,6 +3,7 @@
 
 use crate::base::{AccountName, ByteSize, Host, Rate, SiteAddress, SiteName, UpstreamName};
 use ipnet::IpNet;
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -356,6 +357,16 @@ pub enum Command {
     Words(Vec<String>),
     /// A line for `/bin/sh -c`, with `exec` in front.
     Shell(String),
+}
+
+impl fmt::Display for Command {
+    /// As a person reads it, and no shell.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Words(words) => f.write_str(&words.join(" ")),
+            Self::Shell(line) => f.write_str(line),
+        }
+    }
 }
 
 /// Where an upstream listens.

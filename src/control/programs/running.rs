@@ -1,7 +1,7 @@
 //! An instance that was ordered, until the launcher says that it has ended.
 
 use crate::base::now;
-use crate::config::{Command, UpstreamAddress};
+use crate::config::UpstreamAddress;
 use crate::launch::Process;
 use crate::upstream::UpstreamId;
 use std::time::{Duration, Instant};
@@ -95,13 +95,5 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         self.end_probe();
-    }
-}
-
-/// A command as a person reads it.
-pub(super) fn told(command: &Command) -> String {
-    match command {
-        Command::Words(words) => words.join(" "),
-        Command::Shell(line) => line.clone(),
     }
 }

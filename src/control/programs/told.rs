@@ -1,9 +1,10 @@
 //! What customers are told of their programs' lives, in the site log. The node's log is told beside it, where things happen.
 
 use super::{Entry, Programs};
+use crate::base::written_duration;
 use crate::launch::Instance;
-use crate::telemetry::SiteLog;
-use crate::upstream::{Phase, UpstreamId};
+use crate::telemetry::{SiteLog, StartResult};
+use crate::upstream::{Phase, Standing, UpstreamId};
 use std::fmt::Display;
 use std::time::Duration;
 
@@ -60,5 +61,70 @@ impl Programs {
         {
             entry.note(&self.site_log, format_args!("Upstream {what}: {why}"));
         }
+    }
+
+    /// Notes and tells why an instance is of no use.
+    pub(super) fn fails(&mut self, id: UpstreamId, instance: Instance, why: String, last_words: &[String]) {
+        let Some(entry) = self.entries.get_mut(&id) else { return };
+        let serves = match entry.life.phase() {
+            Phase::Serving { instance: one, .. }
+            | Phase::Recovering { instance: one, .. }
+            | Phase::Replacing { old: one, .. } => one == instance,
+            _ => false,
+        };
+        let result = if serves { StartResult::Crashed } else { StartResult::Failed };
+        self.metrics.programs().started(result, Duration::ZERO);
+        let (account, upstream) = (&entry.account, &entry.name);
+        let command = &entry.wanted.program.command;
+        let what = if serves { "ended by itself" } else { "starting failed" };
+        tracing::warn!(%account, %upstream, "Upstream {what}: {command} ({why})");
+        entry.note(&self.site_log, format_args!("Upstream {what}: {command} ({why})"));
+        entry.failure = Some(why);
+        self.quote(id, last_words);
+    }
+
+    /// Tells what a program said last.
+    pub(super) fn quote(&self, id: UpstreamId, last_words: &[String]) {
+        let Some(entry) = self.entries.get(&id) else { return };
+        for line in last_words {
+            tracing::warn!(account = %entry.account, upstream = %entry.name, "STDERR: {line}");
+            entry.note(&self.site_log, format_args!("STDERR: {line}"));
+        }
+    }
+
+    /// Notes and tells that what was started is not ready in time.
+    pub(super) fn late(&mut self, id: UpstreamId) {
+        let Some(entry) = self.entries.get_mut(&id) else { return };
+        self.metrics.programs().started(StartResult::Late, Duration::ZERO);
+        let unread = self.running.values().any(|one| one.upstream == id && one.awaits_document);
+        let why = if unread {
+            "the document on disk is not the one in effect".to_owned()
+        } else {
+            format!("not ready after {}", written_duration(entry.wanted.program.start_timeout))
+        };
+        let command = &entry.wanted.program.command;
+        tracing::warn!(account = %entry.account, upstream = %entry.name, "Upstream starting failed: {command} ({why})");
+        entry.note(&self.site_log, format_args!("Upstream starting failed: {command} ({why})"));
+        entry.failure = Some(why);
+    }
+
+    /// Tells status and metrics how the program is.
+    pub(super) fn tell(&mut self, id: UpstreamId) {
+        let Some(entry) = self.entries.get(&id) else { return };
+        let phase = entry.life.phase();
+        if matches!(phase, Phase::Stopped | Phase::Failed { .. }) {
+            self.active.remove(&id);
+        } else {
+            self.active.insert(id);
+        }
+        entry.upstream.set_standing(Some(Standing {
+            state: phase.word(),
+            since: entry.since,
+            pid: phase
+                .instance()
+                .and_then(|instance| Some(self.running.get(&instance)?.process.as_ref()?.pid)),
+            starts: entry.starts,
+            failure: entry.failure.clone(),
+        }));
     }
 }

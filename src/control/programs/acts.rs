@@ -1,0 +1,167 @@
+//! What a life says is done: orders to the launcher, and what requests find at the upstream.
+
+use super::Programs;
+use super::owner;
+use super::probe::Probe;
+use super::running::Running;
+use crate::base::{Cause, Refusal, now, wall};
+use crate::config::UpstreamAddress;
+use crate::launch::{Instance, Order, Process};
+use crate::telemetry::StartResult;
+use crate::upstream::{Action, Event, Phase, Stand, Terms, UpstreamId};
+
+impl Programs {
+    /// Tells a life what happened and does what it says.
+    pub(super) fn happen(&mut self, id: UpstreamId, event: Event) {
+        let drain = self.node.load().timeouts.drain;
+        let Some(entry) = self.entries.get_mut(&id) else { return };
+        let program = &entry.wanted.program;
+        let terms = Terms { start_timeout: program.start_timeout, drain, overlap: program.overlap };
+        let before = entry.life.phase();
+        let fresh = &mut self.fresh;
+        let actions = entry.life.on(event, now(), &terms, || {
+            *fresh = fresh.wrapping_add(1);
+            Instance(*fresh)
+        });
+        let after = entry.life.phase();
+        if after != before {
+            entry.since = wall();
+            self.metrics.programs().moved(Some(before.word()), Some(after.word()));
+        }
+        if let (Event::Time, Phase::Replacing { .. }) = (event, before)
+            && after != before
+        {
+            self.late(id);
+        }
+        for action in actions {
+            self.act(id, action);
+        }
+        self.tell(id);
+    }
+
+    pub(super) fn act(&mut self, id: UpstreamId, action: Action) {
+        let Some(entry) = self.entries.get_mut(&id) else { return };
+        match action {
+            Action::Start(instance) => self.start(id, instance),
+            Action::Probe(instance) => self.probe(instance),
+            Action::Admit(instance) => {
+                let Some(running) = self.running.get_mut(&instance) else { return };
+                running.is_ready();
+                let pid = running.process.as_ref().map(|process| process.pid);
+                entry.used = now();
+                let took = running.age();
+                if running.turn == 1 {
+                    self.metrics.programs().started(StartResult::Ready, took);
+                }
+                let took_ms = took.as_secs_f64() * 1000.0;
+                tracing::info!(account = %entry.account, upstream = %entry.name, pid, took_ms, "ready");
+                entry.upstream.admit(Stand::new(
+                    instance,
+                    running.turn,
+                    running.address.clone(),
+                    self.bell.clone(),
+                ));
+                self.note_ready(instance, took);
+            }
+            Action::Hold => entry.upstream.hold(),
+            Action::Retire(instance) => {
+                let by = now() + self.node.load().timeouts.drain;
+                if let Some(running) = self.running.get_mut(&instance) {
+                    running.retire_by = Some(by);
+                }
+            }
+            Action::Stop(instance) => self.order(Order::Stop { instance }),
+            Action::Kill(instance) => self.order(Order::Kill { instance }),
+            Action::Fail { until, late } => {
+                let cause = if late { Cause::StartTimeout } else { Cause::StartFailed };
+                if late {
+                    self.late(id);
+                }
+                let Some(entry) = self.entries.get(&id) else { return };
+                let why = entry.failure.clone().unwrap_or_default();
+                entry.upstream.fail(
+                    until,
+                    &Refusal::new(cause, format!("upstream {}/{}: {why}", entry.account, entry.name)),
+                );
+            }
+            Action::Forgive => entry.upstream.forgive(),
+        }
+    }
+
+    pub(super) fn start(&mut self, id: UpstreamId, instance: Instance) {
+        let Some(entry) = self.entries.get_mut(&id) else { return };
+        entry.starts += 1;
+        let (account, upstream) = (entry.account.clone(), entry.name.clone());
+        self.running.insert(instance, Running::new(id, entry.wanted.address.clone()));
+        tracing::info!(%account, %upstream, instance = format_args!("{:016x}", instance.0), "starting");
+        entry.note(&self.site_log, format_args!("Upstream starting: {}", entry.wanted.program.command));
+        if let (UpstreamAddress::Ip(address), false) = (&entry.wanted.address, entry.wanted.program.overlap)
+            && let Ok(Some(uid)) = owner::listener(*address)
+        {
+            return self.never(instance, format!("address taken by uid {uid}"));
+        }
+        let order = Order::Start { instance, account, upstream, hash: entry.hash };
+        if !self.link.send(order) {
+            self.never(instance, "the launcher cannot be reached".to_owned());
+        }
+    }
+
+    /// The document was written just before a start: by now it may be the one that is meant.
+    pub(super) fn order_again(&mut self, id: UpstreamId) {
+        let Some(entry) = self.entries.get(&id) else { return };
+        let (Phase::Starting { instance, .. } | Phase::Replacing { new: instance, .. }) = entry.life.phase()
+        else {
+            return;
+        };
+        if self.running.get(&instance).is_some_and(|running| running.awaits_document) {
+            self.order_start(instance);
+        }
+    }
+
+    /// Orders a start that was ordered before, and of which nothing came.
+    pub(super) fn order_start(&mut self, instance: Instance) {
+        let Some(running) = self.running.get_mut(&instance) else { return };
+        running.awaits_document = false;
+        let Some(entry) = self.entries.get(&running.upstream) else { return };
+        let (account, upstream) = (entry.account.clone(), entry.name.clone());
+        self.link.send(Order::Start { instance, account, upstream, hash: entry.hash });
+    }
+
+    /// An instance that was not even asked for.
+    pub(super) fn never(&mut self, instance: Instance, why: String) {
+        let Some(running) = self.running.remove(&instance) else { return };
+        self.fails(running.upstream, instance, why, &[]);
+        self.later.push_back((running.upstream, Event::Ended(instance)));
+    }
+
+    pub(super) fn order(&mut self, order: Order) {
+        if let Order::Stop { instance } | Order::Kill { instance } = order
+            && let Some(running) = self.running.get_mut(&instance)
+        {
+            running.is_stopped();
+            if running.awaits_document {
+                // There is nothing to stop.
+                let upstream = running.upstream;
+                self.running.remove(&instance);
+                return self.later.push_back((upstream, Event::Ended(instance)));
+            }
+        }
+        // Where the launcher is gone, what runs is told when it is back.
+        self.link.send(order);
+    }
+
+    /// Asks an instance from now on whether it is ready.
+    pub(super) fn probe(&mut self, instance: Instance) {
+        let beside = self.running.values().filter(|running| running.is_probed()).count();
+        let Some(running) = self.running.get_mut(&instance) else { return };
+        let Some(Process { uid, .. }) = running.process else { return };
+        let path =
+            self.entries.get(&running.upstream).and_then(|entry| entry.wanted.program.ready_path.clone());
+        let probe = Probe { address: running.address.clone(), uid, path, beside };
+        let found = self.found.0.clone();
+        running.probed(async move {
+            // Nobody listens while the node ends.
+            let _ = found.send((instance, probe.run().await));
+        });
+    }
+}
