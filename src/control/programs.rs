@@ -2,11 +2,13 @@
 //! [`Lifecycle`]: tells it what happens, and does what it says, by the launcher and by the upstream that requests find.
 
 mod acts;
+mod health;
 mod link;
 mod owner;
 mod probe;
 mod running;
 mod told;
+mod usage;
 mod wanted;
 
 use crate::base::{AccountName, DocumentHash, UpstreamName, now, written_duration};
@@ -16,6 +18,7 @@ use crate::route::Hosts;
 use crate::telemetry::{Metrics, SiteLog};
 use crate::upstream::{Action, Bell, Event, Lifecycle, Phase, Ring, Upstream, UpstreamId};
 use arc_swap::ArcSwap;
+use health::Health;
 use link::Link;
 use probe::Found;
 use running::Running;
@@ -24,6 +27,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
+pub use usage::Usage;
 use wanted::Wanted;
 
 /// What is asked of whoever leads the programs.
@@ -49,6 +53,8 @@ pub struct Programs {
     /// Entries that time has something to do with: those that do not just stand still.
     active: HashSet<UpstreamId>,
     running: HashMap<Instance, Running>,
+    /// When what all of them use was last looked at.
+    measured: Instant,
     /// The name of the next instance; none was ever used by another process of this node.
     fresh: u64,
     /// What an action led to, to be told when its event is dealt with.
@@ -68,13 +74,17 @@ struct Entry {
     account: AccountName,
     name: UpstreamName,
     life: Lifecycle,
-    wanted: Wanted,
+    wanted: Arc<Wanted>,
     hash: DocumentHash,
     /// When somebody last used it, as far as the last look tells.
     used: Instant,
     since: Duration,
     starts: u64,
     failure: Option<String>,
+    /// How many of its processes were killed for want of memory.
+    memory_kills: u64,
+    /// Of the instance that serves.
+    health: Option<Health>,
 }
 
 impl Programs {
@@ -100,6 +110,7 @@ impl Programs {
             accounts: HashMap::new(),
             active: HashSet::new(),
             running: HashMap::new(),
+            measured: now(),
             fresh: u64::from_ne_bytes(seed),
             later: VecDeque::new(),
             bell,
@@ -222,6 +233,10 @@ impl Programs {
                 None => {}
             },
             Notice::Ended { instance, ending, out_of_memory, last_words } => {
+                if out_of_memory && let Some(running) = self.running.get(&instance) {
+                    let (id, told) = (running.upstream, running.memory_kills);
+                    self.killed(id, u64::from(told == 0));
+                }
                 let memory = if out_of_memory { ", killed because its memory was used up" } else { "" };
                 self.gone(instance, format!("{ending}{memory}"), &last_words);
             }
@@ -246,14 +261,18 @@ impl Programs {
     fn answered(&mut self, instance: Instance, found: Found) {
         let Some(running) = self.running.get_mut(&instance) else { return };
         let id = running.upstream;
+        running.is_answered();
         match found {
             Found::Ready => {
+                self.is_well(id);
+                let Some(running) = self.running.get_mut(&instance) else { return };
                 let outdated = std::mem::take(&mut running.outdated);
                 self.happen(id, Event::Ready(instance));
                 if outdated {
                     self.later.push_back((id, Event::Restart));
                 }
             }
+            Found::Silent => self.is_silent(id),
             Found::Foreign(uid) => {
                 self.fails(id, instance, format!("address taken by uid {uid}"), &[]);
                 self.happen(id, Event::Unusable(instance));
@@ -288,6 +307,7 @@ impl Programs {
                 continue;
             }
             self.order_again(id);
+            self.examine(id, now);
             let Some(entry) = self.entries.get_mut(&id) else { continue };
             if !matches!(entry.life.phase(), Phase::Serving { .. }) {
                 continue;
@@ -302,6 +322,13 @@ impl Programs {
                 self.happen(id, Event::Rested);
             }
         }
+        if self.measured + MEASURE_PACE <= now {
+            self.measured = now;
+            if let Some(root) = &self.node.load().launcher.cgroup_root {
+                let all = Usage::of_all(root);
+                self.metrics.programs().used(all.memory, all.cpu);
+            }
+        }
         let over: Vec<Instance> = self
             .running
             .iter_mut()
@@ -312,6 +339,9 @@ impl Programs {
         }
     }
 }
+
+/// How often what all programs use is looked at: two files.
+const MEASURE_PACE: Duration = Duration::from_secs(5);
 
 /// How often the time is looked at while a program runs: how late a deadline or an idle time may be noticed.
 const TICK: Duration = Duration::from_millis(250);

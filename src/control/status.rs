@@ -1,14 +1,16 @@
 //! What `parvis status` shows: the node at one moment, or one account. Takes figures; changes nothing.
 
 use super::documents::{Change, Documents};
+use super::programs::Usage;
 use crate::account::Account;
 use crate::base::{AccountName, now, wall};
 use crate::config::{AccountState, Node, TlsProfile};
 use crate::listen::{Bound, Listeners};
 use crate::route::{Contest, Hosts};
 use crate::tls::Certificates;
+use crate::upstream::Upstream;
 use serde::Serialize;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// The status of the node or of an account.
 #[derive(Debug, Serialize)]
@@ -99,7 +101,41 @@ struct ProgramStatus {
     seconds: u64,
     pid: Option<u32>,
     starts: u64,
+    memory_bytes: Option<u64>,
+    cpu_seconds: Option<f64>,
+    memory_kills: u64,
+    /// Requests that it has whole and has not answered, and since when nobody got an answer.
+    unanswered: u64,
+    unanswered_seconds: u64,
+    /// Since when it is sure that it hangs.
+    hangs_seconds: Option<u64>,
     failure: Option<String>,
+}
+
+impl ProgramStatus {
+    fn of(upstream: &Upstream) -> Option<Self> {
+        let standing = upstream.standing()?;
+        let usage = match (&standing.cgroup, standing.pid) {
+            (Some(cgroup), _) => Usage::of(cgroup),
+            (None, Some(pid)) => Usage::of_process(pid),
+            (None, None) => Usage::default(),
+        };
+        let silence = upstream.silence(now());
+        let since = |wall_time: Duration| wall().saturating_sub(wall_time).as_secs();
+        Some(Self {
+            state: standing.state,
+            seconds: since(standing.since),
+            pid: standing.pid,
+            starts: standing.starts,
+            memory_bytes: usage.memory,
+            cpu_seconds: usage.cpu.map(|cpu| cpu.as_secs_f64()),
+            memory_kills: standing.memory_kills,
+            unanswered: silence.map_or(0, |silence| silence.requests),
+            unanswered_seconds: silence.map_or(0, |silence| silence.lasting.as_secs()),
+            hangs_seconds: standing.hangs.map(since),
+            failure: standing.failure.clone(),
+        })
+    }
 }
 
 impl Status {
@@ -206,13 +242,7 @@ fn account_status(account: &Account, documents: &Documents) -> AccountStatus {
                     connections_open: counts.open,
                     connections_in_use: counts.in_use,
                     waiting: counts.waiting,
-                    program: upstream.standing().map(|standing| ProgramStatus {
-                        state: standing.state,
-                        seconds: wall().saturating_sub(standing.since).as_secs(),
-                        pid: standing.pid,
-                        starts: standing.starts,
-                        failure: standing.failure.clone(),
-                    }),
+                    program: ProgramStatus::of(upstream),
                 }
             })
             .collect(),

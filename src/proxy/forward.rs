@@ -174,7 +174,12 @@ impl Attempt<'_> {
             Ok(Outcome::Early | Outcome::Switched | Outcome::Lasting | Outcome::Tunnelled) => {
                 Ok(Ending::Close)
             }
-            Err(refusal) => Err(Failed { refusal: self.blame(refusal), untouched: origin.is_untouched() }),
+            Err(refusal) => {
+                if refusal.cause == Cause::TimedOut {
+                    origin.is_overdue();
+                }
+                Err(Failed { refusal: self.blame(refusal), untouched: origin.is_untouched() })
+            }
         }
     }
 

@@ -106,9 +106,15 @@ families! {
         PROGRAMS = "parvis_programs" Gauge ["state"]
             "Programs of the accounts: stopped, starting, ready, restarting, stopping, failed.";
         PROGRAM_STARTS = "parvis_program_starts_total" Counter ["result"]
-            "How starts of programs went (ready, failed, late), and crashes of programs that had served.";
+            "How starts of programs went (ready, failed, late), and what became of programs that had served: crashed, hung.";
         PROGRAM_WAIT = "parvis_program_start_seconds" Histogram []
             "Time from a program's start to its being ready.";
+        PROGRAM_MEMORY_KILLS = "parvis_program_memory_kills_total" Counter []
+            "Processes of programs that the kernel killed because their account's memory was used up.";
+        PROGRAM_MEMORY = "parvis_programs_memory_bytes" Gauge []
+            "Memory of all programs, by the control group above theirs; 0 where nobody counts it.";
+        PROGRAM_CPU = "parvis_programs_cpu_seconds_total" Counter []
+            "Processor time of all programs, by the control group above theirs.";
     }
 
     "Documents, certificates and changes" {

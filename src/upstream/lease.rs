@@ -2,8 +2,11 @@
 //! back among the idle ones.
 
 use super::Pools;
+use super::answers::Reply;
 use super::connection::Connection;
+use super::parking::Stand;
 use super::transport::Transport;
+use crate::base::now;
 use crate::config;
 use crate::launch::Instance;
 use crate::net::Stream;
@@ -18,12 +21,13 @@ pub struct Lease {
     connection: Option<Connection>,
     reused: bool,
     tunnel: bool,
+    reply: Reply,
 }
 
 impl Lease {
     pub(super) fn new(pools: Rc<Pools>, connection: Connection) -> Self {
         let reused = connection.has_served();
-        Self { pools, connection: Some(connection), reused, tunnel: false }
+        Self { pools, connection: Some(connection), reused, tunnel: false, reply: Reply::NotDue }
     }
 
     /// The connection, by the version spoken on it.
@@ -49,13 +53,45 @@ impl Lease {
 
     /// The instance of the upstream's program that it leads to; `None`: somebody else runs the server.
     pub fn instance(&self) -> Option<Instance> {
-        self.connection.as_ref()?.provenance.stand.as_ref().map(|stand| stand.instance)
+        self.stand().map(|stand| stand.instance)
     }
 
     /// Whether the connection served another request before: if it breaks before the answer began, the
     /// upstream may simply have closed it.
     pub fn is_reused(&self) -> bool {
         self.reused
+    }
+
+    /// The request was sent whole: whoever was asked owes an answer, unless that has begun already.
+    pub(super) fn is_asked(&mut self) {
+        if self.reply == Reply::NotDue {
+            self.reply = Reply::Due;
+            if let Some(stand) = self.stand() {
+                stand.answers.asked(now());
+            }
+        }
+    }
+
+    /// The answer has begun.
+    pub(super) fn is_answered(&mut self) {
+        if std::mem::replace(&mut self.reply, Reply::Done) == Reply::Due
+            && let Some(stand) = self.stand()
+        {
+            stand.answers.answered(now());
+        }
+    }
+
+    /// Nobody waits for the answer any more: where it is `overdue`, whoever owes it may hang.
+    pub(super) fn is_given_up(&mut self, overdue: bool) {
+        if std::mem::replace(&mut self.reply, Reply::Done) == Reply::Due
+            && let Some(stand) = self.stand()
+        {
+            stand.answers.given_up(overdue);
+        }
+    }
+
+    fn stand(&self) -> Option<&Stand> {
+        self.connection.as_ref()?.provenance.stand.as_deref()
     }
 
     /// Gives the connection back for the next request, at `now`: the answer was read to its end and the
@@ -87,6 +123,7 @@ impl Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
+        self.is_given_up(false);
         let Some(connection) = self.connection.take() else { return };
         let upstream = self.pools.discard(connection);
         if self.tunnel {

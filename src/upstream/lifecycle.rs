@@ -6,6 +6,8 @@
 //!    ▲                   │ ended, late       │ ended (crash): starting again
 //!    └──── wanted ◀── failed (until) ◀───────┘ and again and again: failed
 //! serving ──lost──▶ recovering ──ready──▶ serving         it takes no connection: it died, or is busy with itself
+//! serving ──renew──▶ renewing ──ready──▶ serving          by a signal, and in the same process
+//! serving ──hung──▶ stopping or starting                   it takes connections and answers nobody
 //! serving ──restart──▶ replacing ──ready──▶ serving the new one      where two may overlap
 //!                  └─▶ draining ──deserted──▶ stopping ──ended──▶ starting      where not
 //! ```
@@ -51,6 +53,15 @@ pub enum Phase {
         /// Since when it had served.
         since: Instant,
         /// Until when it has to answer again.
+        by: Instant,
+    },
+    /// It serves, and was told to renew itself.
+    Renewing {
+        /// Which.
+        instance: Instance,
+        /// Since when it has served.
+        since: Instant,
+        /// Until when it has to be ready again; else it is replaced.
         by: Instant,
     },
     /// One serves, and another that shall take its place was started.
@@ -100,12 +111,16 @@ pub enum Event {
     Lost(Instance),
     /// This instance has ended.
     Ended(Instance),
+    /// This instance takes connections and answers nobody, for longer than it may.
+    Hung(Instance),
     /// Nothing is under way at this instance, and nothing will be.
     Deserted(Instance),
     /// Nothing is under way, and whoever comes waits: see [`Upstream::rest`](super::Upstream::rest).
     Rested,
     /// What is to be run changed, or somebody wants it restarted.
     Restart,
+    /// The same, where what serves can do that by itself when it is told.
+    Renew,
     /// There is no such program any more.
     Withdrawn,
     /// Time has passed: [`Lifecycle::next`] is there.
@@ -123,6 +138,8 @@ pub enum Action {
     Admit(Instance),
     /// Let no request to any instance: they wait.
     Hold,
+    /// Tell this instance to renew itself.
+    Renew(Instance),
     /// Let this instance finish what is under way, then stop it.
     Retire(Instance),
     /// Ask this instance to end.
@@ -161,9 +178,10 @@ impl Phase {
             Self::Stopped => "stopped",
             Self::Starting { .. } | Self::Recovering { .. } => "starting",
             Self::Serving { .. } => "ready",
-            Self::Replacing { .. } | Self::Draining { .. } | Self::Stopping { again: true, .. } => {
-                "restarting"
-            }
+            Self::Renewing { .. }
+            | Self::Replacing { .. }
+            | Self::Draining { .. }
+            | Self::Stopping { again: true, .. } => "restarting",
             Self::Stopping { again: false, .. } => "stopping",
             Self::Failed { .. } => "failed",
         }
@@ -175,6 +193,7 @@ impl Phase {
             Self::Starting { instance, .. }
             | Self::Recovering { instance, .. }
             | Self::Serving { instance, .. }
+            | Self::Renewing { instance, .. }
             | Self::Replacing { old: instance, .. }
             | Self::Draining { instance, .. }
             | Self::Stopping { instance, .. } => Some(instance),
@@ -205,6 +224,7 @@ impl Lifecycle {
         match self.phase {
             Phase::Starting { by, .. }
             | Phase::Recovering { by, .. }
+            | Phase::Renewing { by, .. }
             | Phase::Replacing { by, .. }
             | Phase::Draining { by, .. } => Some(by),
             Phase::Stopped | Phase::Serving { .. } | Phase::Stopping { .. } | Phase::Failed { .. } => None,
@@ -238,9 +258,11 @@ impl Lifecycle {
                 }
                 _ => Actions::new(),
             },
+            Event::Hung(instance) => self.hung(instance, now, terms, fresh),
             Event::Restart => self.restart(now, terms, fresh),
+            Event::Renew => self.renew(now, terms, fresh),
             Event::Withdrawn => self.withdrawn(),
-            Event::Time => self.time(now),
+            Event::Time => self.time(now, terms, fresh),
         }
     }
 
@@ -262,6 +284,7 @@ impl Lifecycle {
             Phase::Starting { .. }
             | Phase::Recovering { .. }
             | Phase::Serving { .. }
+            | Phase::Renewing { .. }
             | Phase::Replacing { .. }
             | Phase::Draining { .. } => Actions::new(),
         }
@@ -269,7 +292,9 @@ impl Lifecycle {
 
     fn lost(&mut self, lost: Instance, now: Instant, terms: &Terms) -> Actions {
         match self.phase {
-            Phase::Serving { instance, since } if instance == lost => {
+            Phase::Serving { instance, since } | Phase::Renewing { instance, since, .. }
+                if instance == lost =>
+            {
                 self.phase = Phase::Recovering { instance, since, by: now + terms.start_timeout };
                 smallvec![Action::Probe(instance)]
             }
@@ -292,6 +317,10 @@ impl Lifecycle {
                 self.phase = Phase::Serving { instance, since };
                 smallvec![Action::Admit(instance)]
             }
+            Phase::Renewing { instance, since, .. } if instance == ready => {
+                self.phase = Phase::Serving { instance, since };
+                Actions::new()
+            }
             Phase::Replacing { old, new, .. } if new == ready => {
                 self.phase = Phase::Serving { instance: new, since: now };
                 smallvec![Action::Admit(new), Action::Retire(old)]
@@ -305,6 +334,11 @@ impl Lifecycle {
         match self.phase {
             Phase::Starting { instance, .. } | Phase::Recovering { instance, .. } if instance == unusable => {
                 self.fail(now, Some(instance), false)
+            }
+            Phase::Serving { instance, .. } | Phase::Renewing { instance, .. } if instance == unusable => {
+                let mut actions: Actions = smallvec![Action::Hold];
+                actions.extend(self.fail(now, Some(instance), false));
+                actions
             }
             Phase::Replacing { old, since, new, .. } if new == unusable => {
                 self.phase = Phase::Serving { instance: old, since };
@@ -323,7 +357,9 @@ impl Lifecycle {
     ) -> Actions {
         match self.phase {
             Phase::Starting { instance, .. } if instance == ended => self.fail(now, None, false),
-            Phase::Serving { instance, since } | Phase::Recovering { instance, since, .. }
+            Phase::Serving { instance, since }
+            | Phase::Renewing { instance, since, .. }
+            | Phase::Recovering { instance, since, .. }
                 if instance == ended =>
             {
                 if now.saturating_duration_since(since) >= STABLE {
@@ -374,12 +410,12 @@ impl Lifecycle {
             Phase::Starting { instance, .. } | Phase::Recovering { instance, .. } => {
                 self.stop(instance, true)
             }
-            Phase::Serving { instance, since } if terms.overlap => {
+            Phase::Serving { instance, since } | Phase::Renewing { instance, since, .. } if terms.overlap => {
                 let (new, by) = (fresh(), now + terms.start_timeout);
                 self.phase = Phase::Replacing { old: instance, since, new, by };
                 smallvec![Action::Start(new)]
             }
-            Phase::Serving { instance, .. } => {
+            Phase::Serving { instance, .. } | Phase::Renewing { instance, .. } => {
                 self.phase = Phase::Draining { instance, by: now + terms.drain };
                 smallvec![Action::Hold]
             }
@@ -395,6 +431,41 @@ impl Lifecycle {
         }
     }
 
+    fn renew(&mut self, now: Instant, terms: &Terms, fresh: impl FnOnce() -> Instance) -> Actions {
+        match self.phase {
+            Phase::Serving { instance, since } | Phase::Renewing { instance, since, .. } => {
+                self.phase = Phase::Renewing { instance, since, by: now + terms.start_timeout };
+                smallvec![Action::Renew(instance), Action::Probe(instance)]
+            }
+            _ => self.restart(now, terms, fresh),
+        }
+    }
+
+    /// What it has not answered is lost; nobody else is sent to it.
+    fn hung(
+        &mut self,
+        hung: Instance,
+        now: Instant,
+        terms: &Terms,
+        fresh: impl FnOnce() -> Instance,
+    ) -> Actions {
+        match self.phase {
+            Phase::Serving { instance, .. } | Phase::Renewing { instance, .. } if instance == hung => {
+                let mut actions: Actions = smallvec![Action::Hold];
+                actions.extend(self.stop(instance, true));
+                if terms.overlap {
+                    actions.extend(self.start(now, terms, fresh()));
+                }
+                actions
+            }
+            Phase::Replacing { old, new, by, .. } if old == hung => {
+                self.phase = Phase::Starting { instance: new, by };
+                smallvec![Action::Hold, Action::Stop(old)]
+            }
+            _ => Actions::new(),
+        }
+    }
+
     fn withdrawn(&mut self) -> Actions {
         let phase = std::mem::take(&mut self.phase);
         match phase {
@@ -403,14 +474,17 @@ impl Lifecycle {
             | Phase::Draining { instance, .. } => {
                 smallvec![Action::Stop(instance)]
             }
-            Phase::Serving { instance, .. } => smallvec![Action::Retire(instance)],
+            Phase::Serving { instance, .. } | Phase::Renewing { instance, .. } => {
+                smallvec![Action::Retire(instance)]
+            }
             Phase::Replacing { old, new, .. } => smallvec![Action::Kill(new), Action::Retire(old)],
             Phase::Stopped | Phase::Stopping { .. } | Phase::Failed { .. } => Actions::new(),
         }
     }
 
-    fn time(&mut self, now: Instant) -> Actions {
+    fn time(&mut self, now: Instant, terms: &Terms, fresh: impl FnOnce() -> Instance) -> Actions {
         match self.phase {
+            Phase::Renewing { by, .. } if by <= now => self.restart(now, terms, fresh),
             Phase::Starting { instance, by } | Phase::Recovering { instance, by, .. } if by <= now => {
                 self.fail(now, Some(instance), true)
             }

@@ -1,6 +1,7 @@
 //! The accounts' upstreams: who may use a connection, and which one. Counts every connection of an upstream over
 //! all workers, keeps idle ones, and lends them out; speaks no HTTP.
 
+mod answers;
 mod connect;
 mod connection;
 mod exchange;
@@ -23,6 +24,7 @@ mod transport;
 mod watch;
 mod word;
 
+pub use answers::Silence;
 pub use exchange::{Seat, seats};
 pub use lease::Lease;
 pub use lifecycle::{Action, Actions, Event, Lifecycle, Phase, Terms};

@@ -58,9 +58,25 @@ impl Origin {
         cx: &mut Context<'_>,
         request: &RequestHead,
     ) -> Poll<Result<ResponseHead, Refusal>> {
-        match self {
+        let head = match self {
             Self::Http1(origin) => origin.poll_head(cx, request),
             Self::Http2(origin) => origin.poll_head(cx),
+        };
+        if let Poll::Ready(Ok(_)) = head {
+            self.lease().is_answered();
+        }
+        head
+    }
+
+    /// The answer did not begin in its time.
+    pub fn is_overdue(&mut self) {
+        self.lease().is_given_up(true);
+    }
+
+    fn lease(&mut self) -> &mut Lease {
+        match self {
+            Self::Http1(origin) => origin.lease(),
+            Self::Http2(origin) => origin.lease(),
         }
     }
 
@@ -179,10 +195,14 @@ impl Sink for Origin {
         cx: &mut Context<'_>,
         trailers: Option<&Fields>,
     ) -> Poll<Result<(), BodyError>> {
-        match self {
+        let finished = match self {
             Self::Http1(origin) => origin.body().poll_finish(cx, trailers),
             Self::Http2(origin) => origin.bodies().poll_finish(cx, trailers),
+        };
+        if let Poll::Ready(Ok(())) = finished {
+            self.lease().is_asked();
         }
+        finished
     }
 
     fn begin_run(&mut self, bytes: u64) -> Result<bool, BodyError> {

@@ -3,11 +3,13 @@
 //! elsewhere, and this is how it is told of them and they of it.
 
 use super::Upstream;
+use super::answers::{Answers, Silence};
 use crate::base::{Refusal, now};
 use crate::config::UpstreamAddress;
 use crate::launch::Instance;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -48,8 +50,14 @@ pub struct Standing {
     pub since: Duration,
     /// Its process.
     pub pid: Option<u32>,
+    /// What holds all its processes, and tells what they use.
+    pub cgroup: Option<PathBuf>,
     /// How often it was started since the node was.
     pub starts: u64,
+    /// Since when it has answered nobody, as wall time, though it takes connections.
+    pub hangs: Option<Duration>,
+    /// How many of its processes the kernel has killed for want of memory since the node was started.
+    pub memory_kills: u64,
     /// Why it last failed or ended by itself.
     pub failure: Option<String>,
 }
@@ -77,6 +85,8 @@ pub struct Stand {
     pub instance: Instance,
     /// Where it listens.
     pub address: UpstreamAddress,
+    /// What it owes to whom.
+    pub(super) answers: Answers,
     turn: u32,
     bell: Bell,
 }
@@ -127,6 +137,11 @@ impl Parking {
         self.standing.store(standing.map(Arc::new));
     }
 
+    /// For how long the instance that serves has answered nobody who asked.
+    pub(super) fn silence(&self, at: Instant) -> Option<Silence> {
+        self.stand.load().as_ref()?.answers.silence(at)
+    }
+
     /// The instance that serves, if one does.
     pub(super) fn stand(&self) -> Option<Arc<Stand>> {
         self.stand.load_full()
@@ -157,7 +172,7 @@ impl Stand {
     /// An instance that listens at `address` and is admitted for this `turn`; `bell` is told when its last connection is
     /// gone.
     pub fn new(instance: Instance, turn: u32, address: UpstreamAddress, bell: Bell) -> Arc<Self> {
-        Arc::new(Self { instance, address, turn, bell })
+        Arc::new(Self { instance, address, answers: Answers::new(), turn, bell })
     }
 }
 

@@ -1,5 +1,6 @@
 //! An upstream as all workers share it: its settings, its counts, and who waits for it. Opens nothing itself.
 
+use super::answers::Silence;
 use super::exchange::Exchange;
 use super::handed::Handed;
 use super::holders::Holders;
@@ -210,6 +211,11 @@ impl Upstream {
     /// Tells how its program is.
     pub fn set_standing(&self, standing: Option<Standing>) {
         self.parking.set_standing(standing);
+    }
+
+    /// For how long its program has answered nobody who asked it; `None`: it owes no answer, or does not serve.
+    pub fn silence(&self, at: Instant) -> Option<Silence> {
+        self.parking.silence(at)
     }
 
     /// Whether a connection was asked for, is in use or is a tunnel since this was last asked.

@@ -22,6 +22,7 @@ mod accounts;
 mod peers;
 mod change;
 mod restarts;
+mod program_health;
 mod programs;
 mod chaos;
 mod launcher;

@@ -381,7 +381,7 @@ impl Asleep {
 
     /// The lines of the account's site log without their times, once one of them begins with `until`.
     #[track_caller]
-    fn told(&self, until: &str) -> Vec<String> {
+    pub fn told(&self, until: &str) -> Vec<String> {
         wait::until(until, || {
             // Not there yet: nothing was written yet.
             let mut files: Vec<_> = fs::read_dir(self.path().join("logs/alice/sites"))

@@ -4,6 +4,7 @@ use super::Programs;
 use super::owner;
 use super::probe::Probe;
 use super::running::Running;
+use super::usage;
 use crate::base::{Cause, Refusal, now, wall};
 use crate::config::UpstreamAddress;
 use crate::launch::{Instance, Order, Process};
@@ -14,9 +15,10 @@ impl Programs {
     /// Tells a life what happened and does what it says.
     pub(super) fn happen(&mut self, id: UpstreamId, event: Event) {
         let drain = self.node.load().timeouts.drain;
+        let overlap = self.may_overlap(id, event);
         let Some(entry) = self.entries.get_mut(&id) else { return };
-        let program = &entry.wanted.program;
-        let terms = Terms { start_timeout: program.start_timeout, drain, overlap: program.overlap };
+        let start_timeout = entry.wanted.program.start_timeout;
+        let terms = Terms { start_timeout, drain, overlap };
         let before = entry.life.phase();
         let fresh = &mut self.fresh;
         let actions = entry.life.on(event, now(), &terms, || {
@@ -28,15 +30,43 @@ impl Programs {
             entry.since = wall();
             self.metrics.programs().moved(Some(before.word()), Some(after.word()));
         }
-        if let (Event::Time, Phase::Replacing { .. }) = (event, before)
-            && after != before
-        {
-            self.late(id);
+        if after != before {
+            match (event, before, after) {
+                (Event::Time, Phase::Replacing { .. }, _) => self.late(id),
+                (Event::Time, Phase::Renewing { .. }, _) => self.note_lost_renewal(id),
+                (Event::Ready(_), Phase::Renewing { .. }, Phase::Serving { .. }) => self.note_renewal(id),
+                _ => {}
+            }
         }
         for action in actions {
             self.act(id, action);
         }
         self.tell(id);
+    }
+
+    /// Whether two instances may run at a time. Where one would be started beside another that serves, the account's memory
+    /// has to have room for both.
+    fn may_overlap(&self, id: UpstreamId, event: Event) -> bool {
+        let Some(entry) = self.entries.get(&id).filter(|entry| entry.wanted.program.overlap) else {
+            return false;
+        };
+        let (Event::Restart | Event::Renew | Event::Time, Some(instance)) =
+            (event, entry.life.phase().instance())
+        else {
+            return true;
+        };
+        if !matches!(entry.life.phase(), Phase::Serving { .. } | Phase::Renewing { .. }) {
+            return true;
+        }
+        let cgroup =
+            self.running.get(&instance).and_then(|running| running.process.as_ref()?.cgroup.as_deref());
+        let has_room = cgroup.is_none_or(usage::has_room_for_two);
+        if !has_room && event != Event::Renew {
+            let why = "its memory_max has no room for two instances: one after the other";
+            tracing::warn!(account = %entry.account, upstream = %entry.name, "Upstream restarting: {why}");
+            entry.note(&self.site_log, format_args!("Upstream restarting: {why}"));
+        }
+        has_room
     }
 
     pub(super) fn act(&mut self, id: UpstreamId, action: Action) {
@@ -64,6 +94,12 @@ impl Programs {
                 self.note_ready(instance, took);
             }
             Action::Hold => entry.upstream.hold(),
+            Action::Renew(instance) => {
+                if let Some(running) = self.running.get_mut(&instance) {
+                    running.wanted = Some(entry.wanted.clone());
+                }
+                self.order(Order::Renew { instance });
+            }
             Action::Retire(instance) => {
                 let by = now() + self.node.load().timeouts.drain;
                 if let Some(running) = self.running.get_mut(&instance) {
@@ -92,7 +128,7 @@ impl Programs {
         let Some(entry) = self.entries.get_mut(&id) else { return };
         entry.starts += 1;
         let (account, upstream) = (entry.account.clone(), entry.name.clone());
-        self.running.insert(instance, Running::new(id, entry.wanted.address.clone()));
+        self.running.insert(instance, Running::new(id, &entry.wanted));
         tracing::info!(%account, %upstream, instance = format_args!("{:016x}", instance.0), "starting");
         entry.note(&self.site_log, format_args!("Upstream starting: {}", entry.wanted.program.command));
         if let (UpstreamAddress::Ip(address), false) = (&entry.wanted.address, entry.wanted.program.overlap)

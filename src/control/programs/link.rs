@@ -148,9 +148,8 @@ impl Programs {
                     };
                     let outdated = entry.hash != hash;
                     self.metrics.programs().moved(Some(before.word()), Some(entry.life.phase().word()));
-                    let address = entry.wanted.address.clone();
                     let id = entry.upstream.id();
-                    let running = Running::taken_over(id, address, stopping, outdated);
+                    let running = Running::taken_over(id, &entry.wanted, stopping, outdated);
                     self.running.insert(instance, running);
                     self.started(instance, process);
                 }

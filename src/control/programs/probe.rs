@@ -30,6 +30,8 @@ pub(super) enum Found {
     Ready,
     /// Somebody else has its address.
     Foreign(u32),
+    /// It does not answer.
+    Silent,
 }
 
 impl Probe {
@@ -39,11 +41,20 @@ impl Probe {
         let longest = LONGEST_STEP * (1 + (self.beside / PROBES_AT_ONCE) as u32);
         loop {
             // Everything else is "not yet": it does not listen, or does not answer.
-            if let Ok(Ok(Some(found))) = timeout(PATIENCE, self.ask()).await {
+            if let Some(found) = self.answer().await {
                 return found;
             }
             sleep((now().saturating_duration_since(begun) / STEPS).clamp(SHORTEST_STEP, longest)).await;
         }
+    }
+
+    /// Asks once.
+    pub(super) async fn once(&self) -> Found {
+        self.answer().await.unwrap_or(Found::Silent)
+    }
+
+    async fn answer(&self) -> Option<Found> {
+        timeout(PATIENCE, self.ask()).await.ok()?.ok()?
     }
 
     async fn ask(&self) -> io::Result<Option<Found>> {

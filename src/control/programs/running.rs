@@ -1,9 +1,11 @@
 //! An instance that was ordered, until the launcher says that it has ended.
 
+use super::wanted::Wanted;
 use crate::base::now;
 use crate::config::UpstreamAddress;
 use crate::launch::Process;
 use crate::upstream::UpstreamId;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::task::AbortHandle;
 
@@ -15,6 +17,10 @@ pub(super) struct Running {
     pub(super) address: UpstreamAddress,
     /// Its process, once it has one.
     pub(super) process: Option<Process>,
+    /// What it was started by, or has renewed itself by; `None`: a document of which nothing is known.
+    pub(super) wanted: Option<Arc<Wanted>>,
+    /// How many of its processes were killed for want of memory, as far as that was told.
+    pub(super) memory_kills: u64,
     /// How often it was admitted.
     pub(super) turn: u32,
     /// Another serves in its place: until when it may finish what is under way.
@@ -31,11 +37,13 @@ pub(super) struct Running {
 
 impl Running {
     /// An instance that is ordered now.
-    pub(super) fn new(upstream: UpstreamId, address: UpstreamAddress) -> Self {
+    pub(super) fn new(upstream: UpstreamId, wanted: &Arc<Wanted>) -> Self {
         Self {
             upstream,
-            address,
+            address: wanted.address.clone(),
             process: None,
+            wanted: Some(wanted.clone()),
+            memory_kills: 0,
             turn: 0,
             retire_by: None,
             awaits_document: false,
@@ -49,12 +57,15 @@ impl Running {
     /// One that runs already: whether it was told to end, and whether it is of another document than the one in effect.
     pub(super) fn taken_over(
         upstream: UpstreamId,
-        address: UpstreamAddress,
+        wanted: &Arc<Wanted>,
         stopped: bool,
         outdated: bool,
     ) -> Self {
-        let mut running = Self::new(upstream, address);
+        let mut running = Self::new(upstream, wanted);
         (running.stopped, running.outdated) = (stopped, outdated);
+        if outdated {
+            running.wanted = None;
+        }
         running
     }
 
@@ -68,9 +79,13 @@ impl Running {
         self.probe.is_some()
     }
 
-    /// It is, and is admitted: nobody need ask any more.
+    /// It is admitted.
     pub(super) fn is_ready(&mut self) {
         self.turn += 1;
+    }
+
+    /// Whoever asked has his answer.
+    pub(super) fn is_answered(&mut self) {
         self.probe = None;
     }
 

@@ -2,7 +2,7 @@
 
 use super::{Entry, Programs};
 use crate::base::written_duration;
-use crate::launch::Instance;
+use crate::launch::{Instance, Process};
 use crate::telemetry::{SiteLog, StartResult};
 use crate::upstream::{Phase, Standing, UpstreamId};
 use std::fmt::Display;
@@ -39,6 +39,28 @@ impl Programs {
         });
     }
 
+    /// A program has renewed itself: it answered after it was told to.
+    pub(super) fn note_renewal(&self, id: UpstreamId) {
+        if let Some(entry) = self.entries.get(&id) {
+            let pid = self.serving(entry).map(|process| process.pid);
+            tracing::info!(account = %entry.account, upstream = %entry.name, pid, "renewed");
+            entry.note(
+                &self.site_log,
+                format_args!("Upstream renewed by its signal (pid {})", pid.unwrap_or(0)),
+            );
+        }
+    }
+
+    /// A program that was told to renew itself does not answer.
+    pub(super) fn note_lost_renewal(&self, id: UpstreamId) {
+        if let Some(entry) = self.entries.get(&id) {
+            let patience = written_duration(entry.wanted.program.start_timeout);
+            let why = format!("not ready {patience} after its signal: it is replaced");
+            tracing::warn!(account = %entry.account, upstream = %entry.name, "Upstream restarting: {why}");
+            entry.note(&self.site_log, format_args!("Upstream restarting: {why}"));
+        }
+    }
+
     /// A program is about to be taken away.
     pub(super) fn note_withdrawal(&self, id: UpstreamId) {
         self.note_where(id, "stopping", "it is not in the document any more", |_| true);
@@ -68,6 +90,7 @@ impl Programs {
         let Some(entry) = self.entries.get_mut(&id) else { return };
         let serves = match entry.life.phase() {
             Phase::Serving { instance: one, .. }
+            | Phase::Renewing { instance: one, .. }
             | Phase::Recovering { instance: one, .. }
             | Phase::Replacing { old: one, .. } => one == instance,
             _ => false,
@@ -117,14 +140,21 @@ impl Programs {
         } else {
             self.active.insert(id);
         }
+        let process = self.serving(entry);
         entry.upstream.set_standing(Some(Standing {
             state: phase.word(),
             since: entry.since,
-            pid: phase
-                .instance()
-                .and_then(|instance| Some(self.running.get(&instance)?.process.as_ref()?.pid)),
+            pid: process.map(|process| process.pid),
+            cgroup: process.and_then(|process| process.cgroup.clone()),
             starts: entry.starts,
+            hangs: entry.health.and_then(|health| health.hangs).map(|hang| hang.told),
+            memory_kills: entry.memory_kills,
             failure: entry.failure.clone(),
         }));
+    }
+
+    /// The process of the instance that serves, or is about to.
+    fn serving(&self, entry: &Entry) -> Option<&Process> {
+        self.running.get(&entry.life.phase().instance()?)?.process.as_ref()
     }
 }

@@ -19,13 +19,24 @@ pub(super) struct Wanted {
 impl Wanted {
     /// Whether it is the same but for what only says how its life is led.
     fn runs_as(&self, other: &Self) -> bool {
+        self.is_renewed_as(other) && self.program.revision == other.program.revision
+    }
+
+    /// Whether it is the same but for its revision, and what only says how its life is led.
+    fn is_renewed_as(&self, other: &Self) -> bool {
         let same = |one: &Program, other: &Program| {
             one.command == other.command
                 && one.directory == other.directory
                 && one.environment == other.environment
-                && one.revision == other.revision
         };
         self.run == other.run && self.address == other.address && same(&self.program, &other.program)
+    }
+
+    /// Whether an instance that was started by it becomes one of `other` by the signal that it was started to renew itself
+    /// by: no signal brings another command, directory or environment.
+    fn renews_to(&self, other: &Self) -> bool {
+        let signal = self.program.hot_restart;
+        signal.is_some() && signal == other.program.hot_restart && self.is_renewed_as(other)
     }
 }
 
@@ -38,11 +49,11 @@ impl Programs {
         if let Some(form) = &form {
             for (upstream, spec) in form.wanted() {
                 if let Some(program) = &spec.program {
-                    let wanted = Wanted {
+                    let wanted = Arc::new(Wanted {
                         run: form.run.clone(),
                         program: Program::clone(program),
                         address: spec.address.clone(),
-                    };
+                    });
                     after.insert(upstream.id());
                     self.want(name, upstream, wanted, form);
                 }
@@ -60,7 +71,7 @@ impl Programs {
         &mut self,
         account: &AccountName,
         upstream: &Arc<Upstream>,
-        wanted: Wanted,
+        wanted: Arc<Wanted>,
         form: &Form,
     ) {
         let id = upstream.id();
@@ -86,6 +97,8 @@ impl Programs {
             since: wall(),
             starts: 0,
             failure: None,
+            memory_kills: 0,
+            health: None,
         };
         self.metrics.programs().moved(None, Some(entry.life.phase().word()));
         self.entries.insert(id, entry);
@@ -101,7 +114,11 @@ impl Programs {
 
     pub(super) fn restart(&mut self, id: UpstreamId, why: &str) {
         self.note_restart(id, why);
-        self.happen(id, Event::Restart);
+        let serves = self.entries.get(&id).and_then(|entry| Some((entry, entry.life.phase().instance()?)));
+        let by =
+            serves.and_then(|(entry, instance)| Some((entry, self.running.get(&instance)?.wanted.as_ref()?)));
+        let renews = by.is_some_and(|(entry, wanted)| wanted.renews_to(&entry.wanted));
+        self.happen(id, if renews { Event::Renew } else { Event::Restart });
     }
 
     /// The upstream has no such program any more, or is gone.

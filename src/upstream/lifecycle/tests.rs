@@ -205,6 +205,61 @@ fn a_changed_program_that_had_failed_gets_a_new_chance_at_once() {
     assert_eq!(life.on(Event::Ended(ONE)), [Action::Start(TWO)]);
 }
 
+#[test]
+fn who_renews_himself_serves_on_and_is_replaced_if_he_does_not() {
+    let mut life = Life::serving(TERMS);
+    assert_eq!(life.on(Event::Renew), [Action::Renew(ONE), Action::Probe(ONE)]);
+    assert_eq!(life.cycle.phase().word(), "restarting");
+    assert_eq!(life.on(Event::Renew), [Action::Renew(ONE), Action::Probe(ONE)], "told again");
+    assert_eq!(life.on(Event::Ready(ONE)), [], "he was admitted all the time");
+    assert_eq!(life.cycle.phase().word(), "ready");
+
+    life.on(Event::Renew);
+    assert_eq!(life.on(Event::Lost(ONE)), [Action::Probe(ONE)]);
+    assert_eq!(life.on(Event::Ready(ONE)), [Action::Admit(ONE)]);
+
+    life.on(Event::Renew);
+    assert_eq!(life.pass(30).on(Event::Time), [Action::Hold]);
+    assert_eq!(life.on(Event::Deserted(ONE)), [Action::Stop(ONE)]);
+    assert_eq!(life.on(Event::Ended(ONE)), [Action::Start(TWO)]);
+
+    let mut life = Life::serving(OVERLAP);
+    life.on(Event::Renew);
+    assert_eq!(life.pass(30).on(Event::Time), [Action::Start(TWO)]);
+    assert_eq!(life.on(Event::Ready(TWO)), [Action::Admit(TWO), Action::Retire(ONE)]);
+
+    let mut life = Life::serving(TERMS);
+    life.on(Event::Renew);
+    assert_eq!(life.on(Event::Ended(ONE)), [Action::Hold, Action::Start(TWO)], "it was too much for him");
+    assert_eq!(life.on(Event::Renew), [Action::Stop(TWO)], "who is not ready yet is started anew");
+}
+
+#[test]
+fn who_answers_nobody_makes_place_for_another() {
+    let mut life = Life::serving(TERMS);
+    assert_eq!(life.on(Event::Hung(ONE)), [Action::Hold, Action::Stop(ONE)]);
+    assert_eq!(life.on(Event::Wanted), []);
+    assert_eq!(life.on(Event::Ended(ONE)), [Action::Start(TWO)]);
+    assert_eq!(life.on(Event::Hung(ONE)), []);
+
+    let mut life = Life::serving(OVERLAP);
+    assert_eq!(life.on(Event::Hung(ONE)), [Action::Hold, Action::Stop(ONE), Action::Start(TWO)]);
+    assert_eq!(life.on(Event::Ended(ONE)), []);
+    assert_eq!(life.on(Event::Ready(TWO)), [Action::Admit(TWO)]);
+
+    life.on(Event::Restart);
+    assert_eq!(life.on(Event::Hung(TWO)), [Action::Hold, Action::Stop(TWO)], "another is on its way");
+    assert_eq!(life.on(Event::Ready(THREE)), [Action::Admit(THREE)]);
+}
+
+#[test]
+fn who_has_lost_his_address_to_somebody_else_is_sent_nobody() {
+    let mut life = Life::serving(TERMS);
+    let until = life.now + Duration::from_secs(1);
+    let fail = Action::Fail { until, late: false };
+    assert_eq!(life.on(Event::Unusable(ONE)), [Action::Hold, Action::Kill(ONE), fail]);
+}
+
 /// What may happen, told to the life and to a launcher that does as it is told.
 #[derive(Clone, Copy, Debug)]
 enum Step {
@@ -215,7 +270,9 @@ enum Step {
     Desert,
     Rest,
     Lose,
+    Hang,
     Restart,
+    Renew,
     Pass(u64),
 }
 
@@ -228,7 +285,9 @@ fn step() -> impl Strategy<Value = Step> {
         2 => Just(Step::Desert),
         1 => Just(Step::Rest),
         1 => Just(Step::Lose),
+        1 => Just(Step::Hang),
         2 => Just(Step::Restart),
+        2 => Just(Step::Renew),
         3 => (0u64..40).prop_map(Step::Pass),
     ]
 }
@@ -273,7 +332,9 @@ proptest! {
                     None => continue,
                 },
                 Step::Desert => match running.first() { Some(one) => Event::Deserted(*one), None => continue },
+                Step::Hang => match serving { Some(one) => Event::Hung(one), None => continue },
                 Step::Restart => Event::Restart,
+                Step::Renew => Event::Renew,
                 Step::Pass(seconds) => {
                     life.pass(seconds);
                     Event::Time
@@ -304,7 +365,9 @@ proptest! {
                         prop_assert!(serving.is_none());
                         waiting = false;
                     }
-                    Action::Probe(instance) => prop_assert!(running.contains(&instance)),
+                    Action::Probe(instance) | Action::Renew(instance) => {
+                        prop_assert!(running.contains(&instance));
+                    }
                     Action::Retire(_) | Action::Stop(_) | Action::Kill(_) | Action::Forgive => {}
                 }
             }
@@ -318,7 +381,7 @@ proptest! {
             }
             if let Some(one) = serving {
                 let named = match life.cycle.phase() {
-                    Phase::Serving { instance, .. } => instance,
+                    Phase::Serving { instance, .. } | Phase::Renewing { instance, .. } => instance,
                     Phase::Replacing { old, .. } => old,
                     other => return Err(TestCaseError::fail(format!("{other:?} and {one:?} serves"))),
                 };

@@ -41,6 +41,11 @@ impl Http1Origin {
         self.expecting = edits.expect_continue;
     }
 
+    /// The right to the connection.
+    pub(super) fn lease(&mut self) -> &mut Lease {
+        self.http1.holder_mut()
+    }
+
     /// The bodies of both directions.
     pub(super) fn body(&mut self) -> &mut Http1<Lease> {
         &mut self.http1

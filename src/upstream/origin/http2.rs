@@ -55,6 +55,11 @@ impl Http2Origin {
         Ok(())
     }
 
+    /// The right to the connection.
+    pub(super) fn lease(&mut self) -> &mut Lease {
+        &mut self.lease
+    }
+
     pub(super) fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<ResponseHead, Refusal>> {
         let head = if let Some(head) = self.held.take() {
             head

@@ -13,6 +13,9 @@ if ($mode eq 'fail') { print STDERR "Error: Cannot find module 'express'\n"; exi
 if ($mode eq 'never') { print STDERR "waiting for a database\n"; sleep(1000); }
 if ($mode eq 'stubborn') { $SIG{TERM} = 'IGNORE'; }
 if ($mode eq 'child') { if (fork() == 0) { $SIG{TERM} = 'IGNORE'; sleep 1 while 1; } }
+my $renewals = 0;
+if ($mode eq 'renews') { $SIG{USR2} = sub { $renewals++ }; }
+if ($mode eq 'renews and hangs') { $SIG{USR2} = sub { sleep 1000 while 1 }; }
 if ($mode =~ /^late:(.*)/) { select(undef, undef, undef, $1); }
 my $listener = $ENV{SOCKET}
     ? IO::Socket::UNIX->new(Type => SOCK_STREAM, Local => $ENV{SOCKET}, Listen => 1024)
@@ -30,8 +33,11 @@ while (1) {
             my $path = $2;
             if ($path eq '/die') { print STDERR "out of ideas\n"; exit 3; }
             if ($path eq '/stall') { next; }
+            if ($path eq '/hang') { sleep 1000 while 1; }
+            if ($path eq '/pause') { select(undef, undef, undef, 3); }
             if ($path eq '/slow') { select(undef, undef, undef, 0.05); }
-            my $body = $path eq '/env' ? join('', map { "$_=$ENV{$_}\n" } sort keys %ENV) : "$$\n";
+            my $body = $path eq '/env' ? join('', map { "$_=$ENV{$_}\n" } sort keys %ENV)
+                : $path eq '/renewals' ? "$$ $renewals\n" : "$$\n";
             my $answer = "HTTP/1.1 200 OK\r\nContent-Length: " . length($body) . "\r\n\r\n$body";
             syswrite($ready, $answer);
         }
