@@ -250,7 +250,8 @@ impl Form {
         })
     }
 
-    fn upstream_named(&self, name: &crate::base::UpstreamName) -> Option<&Arc<Upstream>> {
+    /// The upstream of this name. Cost: grows with the account's upstreams.
+    pub fn upstream_named(&self, name: &crate::base::UpstreamName) -> Option<&Arc<Upstream>> {
         let served = self.tables.upstreams.iter().find(|served| served.spec.name == *name)?;
         Some(&served.upstream)
     }

@@ -29,7 +29,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
-use tokio::sync::mpsc::{self, UnboundedSender};
+use tokio::sync::mpsc::{self, UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
 
 /// Lets the process have as many descriptors as it may: the soft limit is a habit for programs that cannot count them,
@@ -195,10 +195,17 @@ impl Running {
         metrics.observe_accounts(handle::account_source(Arc::clone(&hosts)));
         let workers = node.workers;
         let node = Arc::new(ArcSwap::from_pointee(node));
-        let (programs, wish) =
-            Programs::new(Arc::clone(&node), Arc::clone(&hosts), Arc::clone(&metrics), log_factory.sites());
+        let (settles, settled) = unbounded_channel();
+        let (programs, wish) = Programs::new(
+            Arc::clone(&node),
+            Arc::clone(&hosts),
+            Arc::clone(&metrics),
+            log_factory.sites(),
+            settles,
+        );
         let control = Control::start(Shared {
             programs: wish.clone(),
+            settled,
             node: Arc::clone(&node),
             hosts: Arc::clone(&hosts),
             listeners: Arc::clone(&listeners),

@@ -1,13 +1,14 @@
 //! The documents and what became of them: each is read, checked and compiled alone, compared with the running
-//! account, and published. The directory is one source of documents; nothing below this file knows that it is one.
+//! account, and published, but for addresses that wait for a program's new revision. The directory is one source of documents; nothing below this file knows that it is one.
 
+use super::deferral;
 use super::journal::Journal;
 use crate::account::{Account, Claim, Form};
-use crate::base::{AccountName, DocumentHash};
+use crate::base::{AccountName, DocumentHash, UpstreamName};
 use crate::config::{self, AttachedCertificate, Document, FileName, Node, Problem, Report};
 use crate::route::{Claims, Contest, Decision, Hosts};
 use crate::telemetry::{ChangeResult, DocumentCounts};
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::fs::Metadata;
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -22,6 +23,8 @@ pub struct Documents {
     claims: Claims,
     journal: Journal,
     known: HashMap<AccountName, Known>,
+    /// Documents of which some addresses wait for a program.
+    deferred: HashMap<AccountName, Deferred>,
     problems: BTreeMap<AccountName, Report>,
     recent: VecDeque<Change>,
     generation: u64,
@@ -33,6 +36,14 @@ struct Known {
     /// `None` where an equal stamp proves nothing: the file was so young that another change may have the same.
     stamp: Option<Stamp>,
     hash: DocumentHash,
+}
+
+/// A document of which some addresses wait for a program.
+#[derive(Debug)]
+struct Deferred {
+    content: Vec<u8>,
+    /// Which programs.
+    upstreams: BTreeSet<UpstreamName>,
 }
 
 impl Known {
@@ -64,6 +75,8 @@ pub struct Applied {
     pub hosts_changed: usize,
     /// The certificates it attaches, where that changed.
     pub attached: Option<Vec<AttachedCertificate>>,
+    /// The upstreams whose new revision its addresses wait for.
+    pub awaited: BTreeSet<UpstreamName>,
     /// What is wrong with it.
     pub report: Option<Report>,
 }
@@ -115,6 +128,7 @@ impl Documents {
             claims: claims_held,
             journal,
             known: HashMap::with_capacity(read.len()),
+            deferred: HashMap::new(),
             problems: BTreeMap::new(),
             recent: VecDeque::new(),
             generation: 1,
@@ -157,6 +171,51 @@ impl Documents {
         self.look(name, at, false)
     }
 
+    /// A program of the account serves, or rests: addresses that waited for that go live. `None`: none did, or they go on
+    /// waiting.
+    pub fn settle(&mut self, name: &AccountName, at: Instant) -> Option<Applied> {
+        let content = self.deferred.get(name)?.content.clone();
+        let document = self.check(name, &self.file(name), &content).ok()?;
+        if !self.unready(&document).is_empty() {
+            return None;
+        }
+        let mut applied = self.publish(&document, DocumentHash::of(&content), &content);
+        applied.took = crate::base::now().saturating_duration_since(at);
+        self.remember(&applied);
+        Some(applied)
+    }
+
+    /// The upstreams that addresses of this account's document wait for.
+    pub fn awaited(&self, name: &AccountName) -> impl Iterator<Item = &UpstreamName> {
+        self.deferred.get(name).into_iter().flat_map(|deferred| &deferred.upstreams)
+    }
+
+    /// The upstreams of a document that have a new revision which does not serve yet. Reads what was in effect before, and
+    /// that only where a revision changed.
+    fn unready(&self, document: &Document) -> BTreeSet<UpstreamName> {
+        let name = &document.name;
+        let Some(form) = self.hosts.account(name.as_str()).map(|account| account.form()) else {
+            return BTreeSet::new();
+        };
+        let runs = |upstream: &config::Upstream| {
+            let wanted = &upstream.program.as_ref()?.revision;
+            let revision = form.upstream_named(&upstream.name)?.standing()?.revision.clone();
+            Some(revision.as_ref() == Some(wanted))
+        };
+        if !self.deferred.contains_key(name) && document.upstreams.iter().all(|one| runs(one) != Some(false))
+        {
+            return BTreeSet::new();
+        }
+        let Some(old) = self.in_effect(name) else { return BTreeSet::new() };
+        deferral::unready(document, &old, |name| Some((*form.upstream_named(name)?.standing()?).clone()))
+    }
+
+    /// The document whose addresses are in effect.
+    fn in_effect(&self, name: &AccountName) -> Option<Document> {
+        let content = std::fs::read(self.last_good(name)).ok()?;
+        self.check(name, &self.file(name), &content).ok()
+    }
+
     fn look(&mut self, name: &AccountName, at: Instant, even_if_known: bool) -> Option<Applied> {
         let file = self.file(name);
         let mut applied = match read_file(&file) {
@@ -189,7 +248,12 @@ impl Documents {
     }
 
     /// The document is good: the account is served by it from now on.
-    fn publish(&mut self, document: &Document, hash: DocumentHash, content: &[u8]) -> Applied {
+    fn publish(&mut self, whole: &Document, hash: DocumentHash, content: &[u8]) -> Applied {
+        let awaited = self.unready(whole);
+        let held = (!awaited.is_empty())
+            .then(|| Some(deferral::held_back(whole, &self.in_effect(&whole.name)?, &awaited)));
+        let held = held.flatten();
+        let document = held.as_ref().unwrap_or(whole);
         self.generation += 1;
         let name = &document.name;
         let running = self.hosts.account(name.as_str());
@@ -206,7 +270,13 @@ impl Documents {
         self.keep_records(&decision.records);
         self.hosts.publish(&account, form, &decision);
         self.mend_heirs(&decision);
-        self.keep_last_good(name, content);
+        if held.is_some() {
+            let deferred = Deferred { content: content.to_owned(), upstreams: awaited.clone() };
+            self.deferred.insert(name.clone(), deferred);
+        } else {
+            self.deferred.remove(name);
+            self.keep_last_good(name, content);
+        }
         let report = contest_report(&self.file(name), &decision.refused);
         match &report {
             Some(report) => self.problems.insert(name.clone(), report.clone()),
@@ -218,6 +288,7 @@ impl Documents {
             took: Duration::ZERO,
             hosts_changed: decision.enter.len() + decision.pass.len() + decision.leave.len(),
             attached,
+            awaited,
             report,
         }
     }
@@ -248,6 +319,7 @@ impl Documents {
             took: Duration::ZERO,
             hosts_changed: 0,
             attached: None,
+            awaited: BTreeSet::new(),
             report: Some(report),
         }
     }
@@ -256,6 +328,7 @@ impl Documents {
     fn retire(&mut self, name: &AccountName, at: Instant) -> Option<Applied> {
         let known = self.known.remove(name).is_some();
         let had_problems = self.problems.remove(name).is_some();
+        self.deferred.remove(name);
         let Some(account) = self.hosts.account(name.as_str()) else {
             return (known || had_problems).then(|| removed(name, 0, None));
         };
@@ -415,7 +488,15 @@ fn word(result: ChangeResult) -> &'static str {
 
 fn removed(name: &AccountName, hosts_changed: usize, attached: Option<Vec<AttachedCertificate>>) -> Applied {
     let result = ChangeResult::Removed;
-    Applied { account: name.clone(), result, took: Duration::ZERO, hosts_changed, attached, report: None }
+    Applied {
+        account: name.clone(),
+        result,
+        took: Duration::ZERO,
+        hosts_changed,
+        attached,
+        awaited: BTreeSet::new(),
+        report: None,
+    }
 }
 
 /// What the refused claims of a document come to, as problems.

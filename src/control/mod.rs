@@ -1,6 +1,7 @@
 //! The control thread's work: documents and certificates as they change, the node file when it is told to look, and
 //! the questions of the admin socket. Everything here may read files and take its time; no request waits for it.
 
+mod deferral;
 mod documents;
 mod journal;
 mod leaving;
@@ -28,7 +29,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::sync::mpsc::{self, UnboundedSender};
+use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use tokio::sync::oneshot;
 
 /// What the control thread looks after.
@@ -41,6 +42,7 @@ pub struct Control {
     log_writer: Rc<LogWriter>,
     metrics: Arc<Metrics>,
     programs: UnboundedSender<ProgramWish>,
+    settled: UnboundedReceiver<AccountName>,
     watch: Watch,
     /// The revision of the certificates' directories that is watched.
     watched: Option<u64>,
@@ -62,6 +64,8 @@ pub struct Shared {
     pub metrics: Arc<Metrics>,
     /// Whoever leads the programs' lives. Unbounded: a wish for each account at the start, then one for each change.
     pub programs: UnboundedSender<ProgramWish>,
+    /// Accounts of which a program serves now, or rests. Unbounded: each is told of when that changes.
+    pub settled: UnboundedReceiver<AccountName>,
 }
 
 /// What is asked of the control thread.
@@ -113,6 +117,7 @@ impl Control {
             log_writer: shared.log_writer,
             metrics: shared.metrics,
             programs: shared.programs,
+            settled: shared.settled,
             watch,
             watched: None,
             leaving: Leaving::default(),
@@ -149,6 +154,7 @@ impl Control {
                     None => return,
                 },
                 () = until(self.leaving.next()) => self.documents_left(),
+                Some(name) = self.settled.recv() => self.settle(&name),
                 _ = rescan.tick() => self.look_at_everything(),
             }
         }
@@ -209,6 +215,14 @@ impl Control {
         self.publish_counts();
     }
 
+    /// A program of this account serves, or rests: addresses may have waited for that.
+    fn settle(&mut self, name: &AccountName) {
+        if let Some(applied) = self.documents.settle(name, now()) {
+            self.acknowledge(applied);
+            self.publish_counts();
+        }
+    }
+
     fn look_at_everything(&mut self) {
         self.watched = None;
         self.watch_everything();
@@ -238,6 +252,9 @@ impl Control {
             None => {
                 tracing::info!(%account, ?result, took_ms, hosts = applied.hosts_changed, "document applied");
             }
+        }
+        for upstream in &applied.awaited {
+            tracing::info!(%account, %upstream, "addresses wait for its new revision to be ready");
         }
     }
 

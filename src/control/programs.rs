@@ -62,6 +62,7 @@ pub struct Programs {
     bell: Bell,
     rings: UnboundedReceiver<Ring>,
     wishes: UnboundedReceiver<ProgramWish>,
+    settled: UnboundedSender<AccountName>,
     found: Findings,
 }
 
@@ -81,6 +82,8 @@ struct Entry {
     since: Duration,
     starts: u64,
     failure: Option<String>,
+    /// The revision that the last start failed with, until one succeeds.
+    failed_revision: Option<String>,
     /// How many of its processes were killed for want of memory.
     memory_kills: u64,
     /// Of the instance that serves.
@@ -88,12 +91,14 @@ struct Entry {
 }
 
 impl Programs {
-    /// Nobody's programs yet: tell [`ProgramWish::Follow`] of every account.
+    /// Nobody's programs yet: tell [`ProgramWish::Follow`] of every account. Whose programs come to serve or to rest is told
+    /// to `settled`.
     pub fn new(
         node: Arc<ArcSwap<Node>>,
         hosts: Arc<Hosts>,
         metrics: Arc<Metrics>,
         site_log: SiteLog,
+        settled: UnboundedSender<AccountName>,
     ) -> (Self, UnboundedSender<ProgramWish>) {
         let (bell, rings) = unbounded_channel();
         let (wish, wishes) = unbounded_channel();
@@ -116,6 +121,7 @@ impl Programs {
             bell,
             rings,
             wishes,
+            settled,
             found: unbounded_channel(),
         };
         (programs, wish)

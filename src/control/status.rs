@@ -81,6 +81,8 @@ pub struct AccountStatus {
     holds: Vec<String>,
     refused: Vec<String>,
     upstreams: Vec<UpstreamStatus>,
+    /// Upstreams whose new revision addresses of the document wait for.
+    awaited: Vec<String>,
     problems: Vec<String>,
 }
 
@@ -246,6 +248,7 @@ fn account_status(account: &Account, documents: &Documents) -> AccountStatus {
                 }
             })
             .collect(),
+        awaited: documents.awaited(account.name()).map(ToString::to_string).collect(),
         problems: documents
             .problems()
             .get(account.name().as_str())

@@ -52,6 +52,10 @@ pub struct Standing {
     pub pid: Option<u32>,
     /// What holds all its processes, and tells what they use.
     pub cgroup: Option<PathBuf>,
+    /// The `revision` of the instance that serves, or is about to.
+    pub revision: Option<String>,
+    /// The `revision` that the last start failed with, until one succeeds.
+    pub failed_revision: Option<String>,
     /// How often it was started since the node was.
     pub starts: u64,
     /// Since when it has answered nobody, as wall time, though it takes connections.

@@ -9,6 +9,7 @@ mod h1_refusals;
 mod h1_forwarding;
 mod h1_bodies;
 mod same_requests;
+mod revisions;
 mod same_answers;
 mod tunnels;
 mod hostile_upstream;

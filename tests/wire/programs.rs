@@ -403,7 +403,7 @@ impl Asleep {
         })
     }
 
-    fn account(&self) -> serde_json::Value {
+    pub fn account(&self) -> serde_json::Value {
         serde_json::from_slice(&self.command(&["status", "alice", "--json"]).stdout).expect("JSON")
     }
 

@@ -31,6 +31,10 @@ impl Programs {
             self.metrics.programs().moved(Some(before.word()), Some(after.word()));
         }
         if after != before {
+            if matches!(after, Phase::Serving { .. } | Phase::Stopped) {
+                // Nobody listens while the node ends.
+                let _ = self.settled.send(entry.account.clone());
+            }
             match (event, before, after) {
                 (Event::Time, Phase::Replacing { .. }, _) => self.late(id),
                 (Event::Time, Phase::Renewing { .. }, _) => self.note_lost_renewal(id),
@@ -81,6 +85,7 @@ impl Programs {
                 entry.used = now();
                 let took = running.age();
                 if running.turn == 1 {
+                    entry.failed_revision = None;
                     self.metrics.programs().started(StartResult::Ready, took);
                 }
                 let took_ms = took.as_secs_f64() * 1000.0;

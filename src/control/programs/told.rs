@@ -1,5 +1,6 @@
 //! What customers are told of their programs' lives, in the site log. The node's log is told beside it, where things happen.
 
+use super::wanted::Wanted;
 use super::{Entry, Programs};
 use crate::base::written_duration;
 use crate::launch::{Instance, Process};
@@ -102,6 +103,9 @@ impl Programs {
         let what = if serves { "ended by itself" } else { "starting failed" };
         tracing::warn!(%account, %upstream, "Upstream {what}: {command} ({why})");
         entry.note(&self.site_log, format_args!("Upstream {what}: {command} ({why})"));
+        if !serves {
+            entry.failed_revision = Some(entry.wanted.program.revision.clone());
+        }
         entry.failure = Some(why);
         self.quote(id, last_words);
     }
@@ -128,6 +132,7 @@ impl Programs {
         let command = &entry.wanted.program.command;
         tracing::warn!(account = %entry.account, upstream = %entry.name, "Upstream starting failed: {command} ({why})");
         entry.note(&self.site_log, format_args!("Upstream starting failed: {command} ({why})"));
+        entry.failed_revision = Some(entry.wanted.program.revision.clone());
         entry.failure = Some(why);
     }
 
@@ -146,11 +151,18 @@ impl Programs {
             since: entry.since,
             pid: process.map(|process| process.pid),
             cgroup: process.and_then(|process| process.cgroup.clone()),
+            revision: self.running_wanted(entry).map(|wanted| wanted.program.revision.clone()),
+            failed_revision: entry.failed_revision.clone(),
             starts: entry.starts,
             hangs: entry.health.and_then(|health| health.hangs).map(|hang| hang.told),
             memory_kills: entry.memory_kills,
             failure: entry.failure.clone(),
         }));
+    }
+
+    /// What the instance that serves, or is about to, was started by.
+    fn running_wanted(&self, entry: &Entry) -> Option<&Wanted> {
+        self.running.get(&entry.life.phase().instance()?)?.wanted.as_deref()
     }
 
     /// The process of the instance that serves, or is about to.

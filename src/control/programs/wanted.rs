@@ -97,6 +97,7 @@ impl Programs {
             since: wall(),
             starts: 0,
             failure: None,
+            failed_revision: None,
             memory_kills: 0,
             health: None,
         };
