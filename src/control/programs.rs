@@ -279,8 +279,8 @@ impl Programs {
                 }
             }
             Found::Silent => self.is_silent(id),
-            Found::Foreign(uid) => {
-                self.fails(id, instance, format!("address taken by uid {uid}"), &[]);
+            Found::Foreign(owner) => {
+                self.fails(id, instance, format!("address taken by {owner}"), &[]);
                 self.happen(id, Event::Unusable(instance));
             }
         }

@@ -136,10 +136,15 @@ impl Programs {
         self.running.insert(instance, Running::new(id, &entry.wanted));
         tracing::info!(%account, %upstream, instance = format_args!("{:016x}", instance.0), "starting");
         entry.note(&self.site_log, format_args!("Upstream starting: {}", entry.wanted.program.command));
-        if let (UpstreamAddress::Ip(address), false) = (&entry.wanted.address, entry.wanted.program.overlap)
-            && let Ok(Some(uid)) = owner::listener(*address)
-        {
-            return self.never(instance, format!("address taken by uid {uid}"));
+        if let (UpstreamAddress::Ip(address), false) = (&entry.wanted.address, entry.wanted.program.overlap) {
+            let why = match owner::listener(*address) {
+                Ok(None) => None,
+                Ok(Some(owner)) => Some(format!("address taken by {owner}")),
+                Err(error) => Some(format!("who listens at its address cannot be found out: {error}")),
+            };
+            if let Some(why) = why {
+                return self.never(instance, why);
+            }
         }
         let order = Order::Start { instance, account, upstream, hash: entry.hash };
         if !self.link.send(order) {
@@ -195,10 +200,10 @@ impl Programs {
     pub(super) fn probe(&mut self, instance: Instance) {
         let beside = self.running.values().filter(|running| running.is_probed()).count();
         let Some(running) = self.running.get_mut(&instance) else { return };
-        let Some(Process { uid, .. }) = running.process else { return };
+        let Some(Process { uid, cgroup, .. }) = running.process.clone() else { return };
         let path =
             self.entries.get(&running.upstream).and_then(|entry| entry.wanted.program.ready_path.clone());
-        let probe = Probe { address: running.address.clone(), uid, path, beside };
+        let probe = Probe { address: running.address.clone(), uid, cgroup, path, beside };
         let found = self.found.0.clone();
         running.probed(async move {
             // Nobody listens while the node ends.

@@ -1,11 +1,10 @@
 //! Whether an instance that was started answers: asks its address again and again, in short steps, until it accepts a
 //! connection, is the right user's, and (where the document says so) answers a request. Sends nothing to anybody else.
 
-use super::owner;
-use crate::base::now;
+use super::owner::{self, Owner};
 use crate::config::UpstreamAddress;
 use std::io;
-use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
@@ -17,6 +16,8 @@ pub(super) struct Probe {
     pub(super) address: UpstreamAddress,
     /// Who it runs as.
     pub(super) uid: u32,
+    /// What holds its processes.
+    pub(super) cgroup: Option<PathBuf>,
     /// What is asked for; `None`: accepting is enough.
     pub(super) path: Option<String>,
     /// How many are asked at the same time: each is asked less often where they are many.
@@ -29,7 +30,7 @@ pub(super) enum Found {
     /// It answers.
     Ready,
     /// Somebody else has its address.
-    Foreign(u32),
+    Foreign(Owner),
     /// It does not answer.
     Silent,
 }
@@ -37,20 +38,23 @@ pub(super) enum Found {
 impl Probe {
     /// Asks until there is an answer. Whoever asks bounds the time.
     pub(super) async fn run(&self) -> Found {
-        let begun = now();
-        let longest = LONGEST_STEP * (1 + (self.beside / PROBES_AT_ONCE) as u32);
+        let step = STEP * (1 + (self.beside / PROBES_AT_ONCE) as u32);
         loop {
             // Everything else is "not yet": it does not listen, or does not answer.
             if let Some(found) = self.answer().await {
                 return found;
             }
-            sleep((now().saturating_duration_since(begun) / STEPS).clamp(SHORTEST_STEP, longest)).await;
+            sleep(step).await;
         }
     }
 
     /// Asks once.
     pub(super) async fn once(&self) -> Found {
         self.answer().await.unwrap_or(Found::Silent)
+    }
+
+    fn is_its(&self, owner: Owner) -> bool {
+        owner.is(self.uid, self.cgroup.as_deref())
     }
 
     async fn answer(&self) -> Option<Found> {
@@ -61,9 +65,9 @@ impl Probe {
         match &self.address {
             UpstreamAddress::Ip(address) => {
                 let stream = TcpStream::connect(address).await?;
-                // It accepted, so it listens now: whoever took the connection is the one in the table.
-                match listener(*address).await? {
-                    Some(uid) if uid != self.uid => Ok(Some(Found::Foreign(uid))),
+                // It accepted, so it listens now: whoever took the connection is the one that the kernel names.
+                match owner::listener(*address)? {
+                    Some(owner) if !self.is_its(owner) => Ok(Some(Found::Foreign(owner))),
                     Some(_) => self.greet(stream).await,
                     None => Ok(None),
                 }
@@ -71,7 +75,7 @@ impl Probe {
             UpstreamAddress::Unix(path) => {
                 let stream = UnixStream::connect(path).await?;
                 match owner::peer(&stream)? {
-                    uid if uid != self.uid => Ok(Some(Found::Foreign(uid))),
+                    owner if !self.is_its(owner) => Ok(Some(Found::Foreign(owner))),
                     _ => self.greet(stream).await,
                 }
             }
@@ -92,23 +96,14 @@ impl Probe {
     }
 }
 
-/// Reads the table on a thread where that may take its time.
-async fn listener(address: SocketAddr) -> io::Result<Option<u32>> {
-    tokio::task::spawn_blocking(move || owner::listener(address)).await.map_err(io::Error::other)?
-}
-
 /// How long one question may take: a server that hangs is asked anew.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// A visitor waits longer than he had to by a fiftieth of the start at most. A question costs some 20 µs.
-const STEPS: u32 = 50;
-
-/// The pauses between two questions, at the beginning and after 150 ms.
-const SHORTEST_STEP: Duration = Duration::from_millis(1);
-const LONGEST_STEP: Duration = Duration::from_millis(3);
+/// The pause between two questions: the shortest that the timer has.
+const STEP: Duration = Duration::from_millis(1);
 
 /// Programs that may start at the same time before each is asked less often: a tenth of a processor.
-const PROBES_AT_ONCE: usize = 16;
+const PROBES_AT_ONCE: usize = 4;
 
 #[cfg(test)]
 mod tests {
@@ -136,7 +131,7 @@ mod tests {
                 stream.write_all(answer.as_bytes()).await.unwrap();
             }
         });
-        let probe = Probe { address, uid: own(), path: Some("/up".into()), beside: 0 };
+        let probe = Probe { address, uid: own(), cgroup: None, path: Some("/up".into()), beside: 0 };
         assert_eq!(probe.run().await, Found::Ready);
         assert_eq!(asked.load(Ordering::Relaxed), 3);
     }
@@ -148,8 +143,8 @@ mod tests {
         let unix = tokio::net::UnixListener::bind(&path).unwrap();
         let tcp = TcpListener::bind("127.0.0.1:0").await.unwrap();
         for address in [UpstreamAddress::Unix(path), UpstreamAddress::Ip(tcp.local_addr().unwrap())] {
-            let probe = Probe { address, uid: own() + 1, path: Some("/".into()), beside: 0 };
-            assert_eq!(probe.run().await, Found::Foreign(own()));
+            let probe = Probe { address, uid: own() + 1, cgroup: None, path: Some("/".into()), beside: 0 };
+            assert!(matches!(probe.run().await, Found::Foreign(owner) if owner.uid == own()));
         }
         let mut sent = Vec::new();
         unix.accept().await.unwrap().0.read_to_end(&mut sent).await.unwrap();
