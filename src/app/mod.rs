@@ -93,6 +93,17 @@ pub fn demo() -> ExitCode {
     }
 }
 
+/// Is the program that the demo's sleeping account has.
+pub fn demo_server() -> ExitCode {
+    match demo::serve_program() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(&format_args!("parvis: {error}"));
+            ExitCode::from(OS_ERROR)
+        }
+    }
+}
+
 /// Says what to try. Whoever closed the terminal's end is not there to read it.
 fn invite(demo: &demo::Demo) {
     let _ = io::stdout().write_all(demo.invitation().as_bytes());

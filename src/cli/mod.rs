@@ -18,7 +18,8 @@ pub fn run() -> ExitCode {
     match Parvis::parse().command {
         Command::Run { config } => serve(&config),
         Command::Check { config } => check::check(&config),
-        Command::Demo => app::demo(),
+        Command::Demo { server: false } => app::demo(),
+        Command::Demo { server: true } => app::demo_server(),
         Command::Route { address, config } => route::route(&address, &config),
         Command::Status { account, json, door } => ask::status(account.as_deref(), json, &door),
         Command::Reload { json, door } => ask::reload(json, &door),
@@ -72,8 +73,12 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
     },
-    /// Run a node with three accounts on loopback, with nothing to install
-    Demo,
+    /// Run a node with four accounts on loopback, with nothing to install
+    Demo {
+        /// Be the program of the account that sleeps: the demo starts this itself
+        #[arg(long, hide = true)]
+        server: bool,
+    },
     /// Tell which account, site, upstream and certificate an address leads to, and why; exit 1 if nothing answers
     Route {
         /// HOST or HOST/PATH; a URL will do

@@ -46,6 +46,7 @@ fn the_addresses_answer() {
         ("https://alice.", "200"),
         ("https://chat.", "200"),
         ("https://bob.", "200"),
+        ("https://dora.", "200"),
         ("https://carol.", "502"),
         ("https://old.", "301"),
         ("http://alice.", "301"),

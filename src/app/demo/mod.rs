@@ -3,6 +3,8 @@
 
 mod upstream;
 
+pub use upstream::serve_program;
+
 use crate::listen::Inherited;
 use crate::tls::dev::Ca;
 use std::fmt::Write as _;
@@ -43,9 +45,11 @@ impl Demo {
         issued.write(&directory.join("certificates").join("demo.pem")).map_err(io::Error::other)?;
         let upstreams = upstream::Upstreams::start(&directory)?;
         std::fs::write(directory.join("parvis.toml"), node_file(ports))?;
+        let program = program(&directory)?;
         for (account, document) in DOCUMENTS {
             let document = document
                 .replace("{dir}", &directory.display().to_string())
+                .replace("{program}", &program.display().to_string())
                 .replace("{tls}", &ports.tls.to_string());
             std::fs::write(directory.join("accounts.d").join(format!("{account}.toml")), document)?;
         }
@@ -70,6 +74,10 @@ impl Demo {
             (format!("https://chat.localhost:{tls}/"), "a page that speaks to a WebSocket echo"),
             (format!("https://bob.localhost:{tls}/"), "an answer after two seconds"),
             (format!("https://bob.localhost:{tls}/events"), "server-sent events, one a second"),
+            (
+                format!("https://dora.localhost:{tls}/"),
+                "a server that is started when you ask, and sleeps after 10 s",
+            ),
             (format!("https://carol.localhost:{tls}/"), "a server that is down: 502, and whose fault it is"),
             (format!("https://old.localhost:{tls}/some/path"), "a redirect"),
             (format!("http://alice.localhost:{clear}/"), "force_https: to the first line"),
@@ -110,7 +118,20 @@ impl Drop for Demo {
 
 fn make_private(directory: &Path) -> io::Result<()> {
     use std::os::unix::fs::DirBuilderExt;
-    std::fs::DirBuilder::new().mode(0o700).create(directory)
+    // Others pass through to what is theirs, and see nothing: the sleeping server's socket is in it.
+    std::fs::DirBuilder::new().mode(0o711).create(directory)
+}
+
+/// The program of the account that sleeps: this one. A demo of root's starts it as somebody else, who may have no way to
+/// where it stands; for him it is put beside the rest.
+fn program(directory: &Path) -> io::Result<PathBuf> {
+    let own = std::env::current_exe()?;
+    if !rustix::process::geteuid().is_root() {
+        return Ok(own);
+    }
+    let program = directory.join("server");
+    std::fs::hard_link(&own, &program).or_else(|_| std::fs::copy(&own, &program).map(drop))?;
+    Ok(program)
 }
 
 /// Listens on `wanted` where it is free on both families, else on a port of the kernel's choice.
@@ -137,7 +158,7 @@ fn node_file(ports: Ports) -> String {
     }
     text.push_str(
         "\n[accounts]\ndirectory = \"accounts.d\"\n\n[certificates]\ndirectory = \"certificates\"\n\n\
-         [admin]\nsocket = \"admin.sock\"\n",
+         [admin]\nsocket = \"admin.sock\"\n\n[launcher]\ndirectory = \"programs\"\nuid_min = 1\n",
     );
     text
 }
@@ -148,6 +169,7 @@ const NAMES: &[&str] = &[
     "chat.localhost",
     "bob.localhost",
     "carol.localhost",
+    "dora.localhost",
     "old.localhost",
     "nobody.localhost",
 ];
@@ -191,6 +213,25 @@ address = "unix:{dir}/slow.sock"
 name = "home"
 addresses = ["bob.localhost"]
 upstream = "slow"
+"#,
+    ),
+    (
+        "dora",
+        r#"# Dora's server runs only while somebody asks for it.
+[run]
+user = "nobody"                    # where the demo is run by root; else whoever runs it
+home = "/"
+
+[[upstream]]
+name = "app"
+address = "auto"
+command = ["{program}", "demo", "--server"]
+idle_time = "10s"
+
+[[site]]
+name = "home"
+addresses = ["dora.localhost"]
+upstream = "app"
 "#,
     ),
     (

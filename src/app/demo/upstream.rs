@@ -45,6 +45,22 @@ impl Upstreams {
     }
 }
 
+/// The program of the account that sleeps: takes a second to start, as an application does, and then listens at `SOCKET`.
+/// Runs until it is told to end.
+///
+/// # Errors
+/// The system's, or there is no `SOCKET`.
+pub fn serve_program() -> io::Result<()> {
+    let path = std::env::var_os("SOCKET")
+        .ok_or_else(|| io::Error::other("SOCKET says nothing: the demo starts this"))?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        serve(listener(Path::new(&path))?, Duration::ZERO).await;
+        Ok(())
+    })
+}
+
 fn listener(path: &Path) -> io::Result<UnixListener> {
     let listener = UnixListener::bind(path)?;
     listener.set_nonblocking(true)?;
@@ -75,6 +91,7 @@ async fn answer(request: Request<Incoming>, delay: Duration) -> Result<Response<
     Ok(match request.uri().path() {
         "/headers" => text(&headers(&request)),
         _ if host.starts_with("chat.") => html(CHAT),
+        _ if host.starts_with("dora.") => html(&AWAKE.replace("{pid}", &std::process::id().to_string())),
         _ => html(&PAGE.replace("{host}", &host)),
     })
 }
@@ -195,6 +212,10 @@ async fn echo_frames(mut io: TokioIo<hyper::upgrade::Upgraded>) -> io::Result<()
 
 const PAGE: &str = "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><title>{host}</title>\
 <h1>It works</h1><p>This page comes from the server of the account that holds <b>{host}</b>.</p>\n";
+
+const AWAKE: &str = "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><title>awake</title>\
+<h1>Awake</h1><p>Process {pid} was started because somebody asked, and took a second for it. Ask again, and it answers at once; \
+leave it alone for ten seconds, and the next one has another number.</p>\n";
 
 const CHAT: &str = r##"<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>echo</title>
