@@ -33,3 +33,4 @@ mod commands;
 mod demo;
 mod real_programs;
 mod real_hosted;
+mod real_php;

@@ -63,6 +63,23 @@ fn uwsgi_lives_under_parvis() {
 /// The life of a server with these lines in its document, whose page holds `page`.
 #[track_caller]
 fn lives(files: Files, name: &str, upstream: &str, page: &str) {
+    let (_launcher, edge) = hosted(files, upstream);
+    let ((), took) = wait::timed(|| asked(&mut edge.connect(), page));
+    // Kept by the harness unless somebody wants to see it.
+    println!("{name}: asleep, {took:?} to the answer");
+    let first = restarted(&edge, name, || edge.connect(), |raw| asked(raw, page));
+    stopped(&edge, &first);
+    // And up again.
+    asked(&mut edge.connect(), page);
+    let last = pid(&edge);
+    assert!(!first.contains(&last));
+    stopped(&edge, &[last]);
+    nothing_went_wrong(&edge);
+}
+
+/// A launcher and an edge whose one account has a server with these lines in its document. Drop the edge first.
+#[track_caller]
+pub fn hosted(files: Files, upstream: &str) -> (Launcher, Edge) {
     let text = format!(
         "[run]\nhome = \"{}\"\nuser = \"nobody\"\naddress = \"127.0.0.1\"\n[[upstream]]\nname = \"web\"\n{upstream}\n\
          idle_time = \"1s\"\n[[site]]\nname = \"www\"\naddresses = [\"a.test\"]\nupstream = \"web\"\n",
@@ -71,40 +88,24 @@ fn lives(files: Files, name: &str, upstream: &str, page: &str) {
     let files = files.document("alice", &text);
     mode(&files.path().join("accounts.d/alice.toml"), 0o644);
     files.write();
-    let _launcher = Launcher::start(files.path());
-    let edge = files.start();
-    let first = stays_up(&edge, name, page);
-    let state = || (status(&edge)["state"] == "stopped").then_some(());
-    wait::until("it to be stopped", state);
-    for pid in &first {
-        assert_eq!(session(pid), Vec::<String>::new(), "{name}: processes are left of {pid}");
-    }
-    // And up again.
-    asked(&mut edge.connect(), page);
-    let last = pid(&edge);
-    assert!(!first.contains(&last));
-    wait::until("it to be stopped again", state);
-    assert_eq!(session(&last), Vec::<String>::new(), "{name}: processes are left");
-    assert!(
-        !edge.log().contains("starting failed") && !edge.log().contains("ended by itself"),
-        "{}",
-        edge.log()
-    );
+    (Launcher::start(files.path()), files.start())
 }
 
-/// Asks a sleeping site, then restarts it under load; the processes that served.
-fn stays_up(edge: &Edge, name: &str, page: &str) -> Vec<String> {
-    let ((), took) = wait::timed(|| asked(&mut edge.connect(), page));
-    // Kept by the harness unless somebody wants to see it.
-    println!("{name}: asleep, {took:?} to the answer");
+/// Restarts a server that runs three times, while three visitors ask and none fails; the processes that served.
+pub fn restarted<V>(
+    edge: &Edge,
+    name: &str,
+    visitor: impl Fn() -> V + Sync,
+    ask: impl Fn(&mut V) + Sync,
+) -> Vec<String> {
     let mut pids = vec![pid(edge)];
     let (done, count) = (AtomicBool::new(false), AtomicUsize::new(0));
     std::thread::scope(|scope| {
         let visit = || {
             scope.spawn(|| {
-                let mut raw = edge.connect();
+                let mut visitor = visitor();
                 while !done.load(Ordering::Relaxed) {
-                    asked(&mut raw, page);
+                    ask(&mut visitor);
                     count.fetch_add(1, Ordering::Relaxed);
                 }
             })
@@ -131,8 +132,23 @@ fn stays_up(edge: &Edge, name: &str, page: &str) -> Vec<String> {
     pids
 }
 
+/// Waits until the server that nobody asks is stopped: nothing may be left of it then.
+#[track_caller]
+pub fn stopped(edge: &Edge, pids: &[String]) {
+    wait::until("it to be stopped", || (status(edge)["state"] == "stopped").then_some(()));
+    for pid in pids {
+        assert_eq!(session(pid), Vec::<String>::new(), "processes are left of {pid}");
+    }
+}
+
+#[track_caller]
+pub fn nothing_went_wrong(edge: &Edge) {
+    let log = edge.log();
+    assert!(!log.contains("starting failed") && !log.contains("ended by itself"), "{log}");
+}
+
 /// An edge's files with a launcher and a home for one account.
-fn files() -> Files {
+pub fn files() -> Files {
     let files = Files::new().set("launcher", "socket", "\"launcher.sock\"").file("home/.profile", "");
     mode(files.path(), 0o755);
     mode(&files.path().join("accounts.d"), 0o755);
@@ -154,7 +170,7 @@ fn status(edge: &Edge) -> serde_json::Value {
     account["upstreams"][0]["program"].clone()
 }
 
-fn pid(edge: &Edge) -> String {
+pub fn pid(edge: &Edge) -> String {
     status(edge)["pid"].to_string()
 }
 

@@ -14,13 +14,10 @@ pub struct Server {
 }
 
 /// Where a program is; `None` where it is missing and may be. The names of Python modules find the interpreter
-/// that has them.
+/// that has them, `mod_php` Apache's module.
 #[track_caller]
 pub fn find(name: &str) -> Option<PathBuf> {
-    let found = match name.strip_prefix("python3-") {
-        Some(module) => python_with(module),
-        None => on_path(name),
-    };
+    let found = located(name);
     assert!(found.is_some() || !mandatory(), "{name} is missing, and PARVIS_REAL_PROGRAMS=1 demands it");
     found
 }
@@ -39,8 +36,7 @@ pub fn has_node_module(name: &str) -> bool {
 
 /// Tells, past the capture of the test's output, what the other tests leave out.
 pub fn report() {
-    let mut missing: Vec<&str> = PROGRAMS.iter().copied().filter(|name| on_path(name).is_none()).collect();
-    missing.extend(["h2", "websockets", "grpc"].iter().filter(|module| python_with(module).is_none()));
+    let missing: Vec<&str> = PROGRAMS.iter().copied().filter(|name| located(name).is_none()).collect();
     assert!(missing.is_empty() || !mandatory(), "missing: {}", missing.join(", "));
     if !missing.is_empty() {
         let line = format!(
@@ -117,6 +113,20 @@ fn mandatory() -> bool {
     std::env::var_os("PARVIS_REAL_PROGRAMS").is_some_and(|value| value == "1")
 }
 
+fn located(name: &str) -> Option<PathBuf> {
+    match name {
+        "mod_php" => mod_php(),
+        "wordpress" => Some(PathBuf::from(WORDPRESS)).filter(|path| path.is_dir()),
+        _ => name.strip_prefix("python3-").map_or_else(|| on_path(name), python_with),
+    }
+}
+
+/// Its name holds its version.
+fn mod_php() -> Option<PathBuf> {
+    let modules = std::fs::read_dir("/usr/lib/apache2/modules").ok()?.filter_map(Result::ok);
+    modules.map(|entry| entry.path()).find(|path| path.to_string_lossy().contains("/libphp"))
+}
+
 /// Servers are in sbin, which is not on everyone's path.
 fn on_path(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
@@ -140,5 +150,23 @@ fn succeeds(command: &mut Command) -> bool {
     silent.status().is_ok_and(|status| status.success())
 }
 
-/// What the tests start, but for Python's modules.
-const PROGRAMS: &[&str] = &["apache2", "nginx", "uwsgi", "node", "curl", "h2load", "nghttpd", "chromium"];
+/// Where Debian has WordPress.
+pub const WORDPRESS: &str = "/usr/share/wordpress";
+
+/// What the tests start.
+const PROGRAMS: &[&str] = &[
+    "apache2",
+    "nginx",
+    "uwsgi",
+    "node",
+    "curl",
+    "h2load",
+    "nghttpd",
+    "chromium",
+    "mariadbd",
+    "mod_php",
+    "wordpress",
+    "python3-h2",
+    "python3-websockets",
+    "python3-grpc",
+];
