@@ -34,3 +34,4 @@ mod demo;
 mod real_programs;
 mod real_hosted;
 mod real_php;
+mod real_restarts;
