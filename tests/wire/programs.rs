@@ -3,6 +3,7 @@
 
 use crate::support::edge::Files;
 use crate::support::{Edge, Message, Origin, Raw, account, wait};
+use std::collections::BTreeSet;
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::PermissionsExt;
@@ -265,11 +266,12 @@ fn a_squatter_gets_nothing() {
 
 #[test]
 fn a_program_ends_with_its_document_and_with_all_that_it_started() {
-    for mode in ["stubborn", "child"] {
+    for (mode, members) in [("stubborn", 1), ("child", 2), ("grandchildren", 4)] {
         let edge =
             sleeping("auto", &format!("stop_timeout = \"100ms\"\nenvironment = {{ MODE = \"{mode}\" }}"));
         let pid = get(&mut edge.connect(), "/").text().trim().to_owned();
-        let family = family(&pid);
+        let family = edge.family(&pid);
+        assert!(family.len() == members && family.iter().all(|one| runs(one)), "{mode}: {family:?}");
         edge.remove_document("alice");
         for one in &family {
             wait::until("all of it to be gone", || (!runs(one)).then_some(()));
@@ -403,6 +405,14 @@ impl Asleep {
         })
     }
 
+    /// A process and its living children, and who came of them.
+    fn family(&self, pid: &str) -> BTreeSet<String> {
+        let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+        let further = fs::read_to_string(self.home().join("family")).unwrap_or_default();
+        let children = children.split_whitespace().filter(|child| runs(child));
+        children.chain(further.lines()).chain([pid]).map(str::to_owned).collect()
+    }
+
     pub fn account(&self) -> serde_json::Value {
         serde_json::from_slice(&self.command(&["status", "alice", "--json"]).stdout).expect("JSON")
     }
@@ -439,10 +449,4 @@ pub(crate) fn free_address() -> SocketAddr {
 pub(crate) fn runs(pid: &str) -> bool {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']))
-}
-
-/// A process and its children.
-fn family(pid: &str) -> Vec<String> {
-    let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
-    children.split_whitespace().chain([pid]).map(str::to_owned).collect()
 }

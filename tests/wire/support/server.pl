@@ -16,6 +16,20 @@ if ($mode eq 'child') { if (fork() == 0) { $SIG{TERM} = 'IGNORE'; sleep 1 while 
 my $renewals = 0;
 if ($mode eq 'renews') { $SIG{USR2} = sub { $renewals++ }; }
 if ($mode eq 'renews and hangs') { $SIG{USR2} = sub { sleep 1000 while 1 }; }
+if ($mode eq 'grandchildren') {
+    # A child and its child, and one whose parent has gone: none of them ends when it is asked to.
+    pipe(my $told, my $tell) or die;
+    for my $stays (1, 0) {
+        next if fork();
+        exit 0 if fork() && !$stays;
+        $SIG{TERM} = 'IGNORE';
+        syswrite($tell, "$$\n");
+        sleep 1 while 1;
+    }
+    open(my $family, '>', "$ENV{HOME}/family") or die "no home: $!";
+    print $family scalar(<$told>) for 1 .. 3;
+    close($family);
+}
 if ($mode =~ /^late:(.*)/) { select(undef, undef, undef, $1); }
 my $listener = $ENV{SOCKET}
     ? IO::Socket::UNIX->new(Type => SOCK_STREAM, Local => $ENV{SOCKET}, Listen => 1024)
