@@ -25,6 +25,7 @@ mod change;
 mod restarts;
 mod program_health;
 mod programs;
+mod squatters;
 mod chaos;
 mod launcher;
 mod soak;

@@ -30,6 +30,7 @@ if ($mode eq 'grandchildren') {
     print $family scalar(<$told>) for 1 .. 3;
     close($family);
 }
+if ($mode eq 'gate') { select(undef, undef, undef, 0.005) until -e "$ENV{HOME}/gate"; }
 if ($mode =~ /^late:(.*)/) { select(undef, undef, undef, $1); }
 my $listener = $ENV{SOCKET}
     ? IO::Socket::UNIX->new(Type => SOCK_STREAM, Local => $ENV{SOCKET}, Listen => 1024)
