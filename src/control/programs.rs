@@ -4,7 +4,6 @@
 mod acts;
 mod health;
 mod link;
-mod owner;
 mod probe;
 mod running;
 mod told;

@@ -2,6 +2,7 @@
 //! socket.
 
 use crate::base::{AccountName, DocumentHash, UpstreamName};
+use crate::net::owner::Holder;
 use nix::sys::signal::Signal;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -115,6 +116,13 @@ pub struct Process {
     pub socket: Option<PathBuf>,
     /// The control group of it and all it starts, which tells what they use; `None`: it has none of its own.
     pub cgroup: Option<PathBuf>,
+}
+
+impl Process {
+    /// Whose sockets are its account's.
+    pub fn holder(&self) -> Holder {
+        Holder { uid: self.uid, cgroup: self.cgroup.clone() }
+    }
 }
 
 /// How a process ended.

@@ -7,6 +7,7 @@ mod connect;
 mod http1;
 mod http2;
 mod listener;
+pub mod owner;
 mod private_socket;
 mod socket;
 mod splice;

@@ -5,6 +5,7 @@ use super::parking::Stand;
 use super::transport::Transport;
 use crate::base::{Cause, Refusal, now};
 use crate::config::{self, UpstreamAddress};
+use crate::net::owner::{self, Owner};
 use crate::net::tls::HandshakeError;
 use crate::net::{Endpoint, Stream, until, within};
 use rustix::io::Errno;
@@ -33,7 +34,18 @@ pub(super) async fn connect(
     let deadline = now() + patience;
     let late = |_| refuse(Cause::ConnectTimeout, &format_args!("no answer within {patience:?}"));
     let stream = within(deadline, open(address)).await.map_err(late)?;
-    let stream = stream.map_err(|failed| refuse(failed.cause, &failed.error))?;
+    let mut stream = stream.map_err(|failed| refuse(failed.cause, &failed.error))?;
+    if let Some(holder) = stand.and_then(|stand| stand.holder.as_ref()) {
+        // Its program may have given it up since it was ready, and somebody else have taken it.
+        match owner_of(&mut stream, address) {
+            Ok(Some(owner)) if holder.has(owner) => {}
+            Ok(Some(owner)) => return Err(refuse(Cause::Refused, &format_args!("it is taken by {owner}"))),
+            Ok(None) => return Err(refuse(Cause::Refused, &"nobody listens there any more")),
+            Err(error) => {
+                return Err(refuse(Cause::Refused, &format_args!("whose it is cannot be told: {error}")));
+            }
+        }
+    }
     let Some(tls) = &spec.tls else {
         let begun = within(deadline, Transport::begin(stream, spec.protocol)).await.map_err(late)?;
         return begun.map_err(|error| refuse(Cause::Closed, &error));
@@ -92,6 +104,15 @@ async fn open(address: &UpstreamAddress) -> Result<Stream, Failed> {
         }
     }
     result
+}
+
+/// Whose socket took the connection; of TCP, who takes connections now.
+fn owner_of(stream: &mut Stream, address: &UpstreamAddress) -> io::Result<Option<Owner>> {
+    match address {
+        UpstreamAddress::Ip(address) => owner::taker(*address),
+        UpstreamAddress::Unix(_) => owner::peer(stream.socket()).map(Some),
+        UpstreamAddress::Auto | UpstreamAddress::Name(..) => Ok(None),
+    }
 }
 
 /// What an error of connecting says about the upstream.

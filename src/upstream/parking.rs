@@ -7,6 +7,7 @@ use super::answers::{Answers, Silence};
 use crate::base::{Refusal, now};
 use crate::config::UpstreamAddress;
 use crate::launch::Instance;
+use crate::net::owner::Holder;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use std::fmt;
 use std::path::PathBuf;
@@ -89,6 +90,8 @@ pub struct Stand {
     pub instance: Instance,
     /// Where it listens.
     pub address: UpstreamAddress,
+    /// Whose socket that is, if it is known: on nobody else's anything is said.
+    pub(super) holder: Option<Holder>,
     /// What it owes to whom.
     pub(super) answers: Answers,
     turn: u32,
@@ -173,10 +176,16 @@ impl Outlook {
 }
 
 impl Stand {
-    /// An instance that listens at `address` and is admitted for this `turn`; `bell` is told when its last connection is
-    /// gone.
-    pub fn new(instance: Instance, turn: u32, address: UpstreamAddress, bell: Bell) -> Arc<Self> {
-        Arc::new(Self { instance, address, answers: Answers::new(), turn, bell })
+    /// An instance that listens at `address` as one of `holder` and is admitted for this `turn`; `bell` is told when its
+    /// last connection is gone.
+    pub fn new(
+        instance: Instance,
+        turn: u32,
+        address: UpstreamAddress,
+        holder: Option<Holder>,
+        bell: Bell,
+    ) -> Arc<Self> {
+        Arc::new(Self { instance, address, holder, answers: Answers::new(), turn, bell })
     }
 }
 

@@ -72,6 +72,37 @@ fn a_squatter_at_a_restart_gets_nothing() {
     wait::until("the site", || (get(&mut edge.connect(), "/").status() == 200).then_some(()));
 }
 
+/// He takes a port that the program gave up though it lives on, or that it left behind when it died: nobody has looked
+/// since it was ready.
+#[test]
+fn a_squatter_of_a_port_that_was_given_up_gets_nothing() {
+    if !others_are_here() {
+        return;
+    }
+    for what in ["/leave", "/die"] {
+        let address = free_address();
+        let edge = sleeping(&address.to_string(), &format!("keep_alive = \"0s\"\n{LATE}"));
+        edge.write_file("home/gate", "");
+        get(&mut edge.connect(), "/");
+        fs::remove_file(edge.path().join("home/gate")).expect("it was there");
+        let squatter = Squatter::at(&edge, address);
+        squatter.tries();
+        get(&mut edge.connect(), what);
+        // At once, which the one who dies may still take, and then with him there for certain.
+        let hasty: Vec<Message> = (0..5).map(|_| asks_with_a_cookie(&edge)).collect();
+        squatter.listens();
+        let last = asks_with_a_cookie(&edge);
+        assert_eq!(squatter.leaves(), "", "{what}");
+        for answer in hasty {
+            assert!(["start_failed", "closed"].contains(&answer.word()), "{what}: {answer:?}");
+        }
+        assert_eq!((last.status(), last.word()), (502, "start_failed"), "{what}: {}", last.text());
+        edge.expect_log(&format!("address taken by uid {OTHER}"));
+        edge.write_file("home/gate", "");
+        wait::until("the site", || (get(&mut edge.connect(), "/").status() == 200).then_some(()));
+    }
+}
+
 /// Whether somebody can be another user, which is said where not.
 fn others_are_here() -> bool {
     let is_root = rustix::process::geteuid().is_root();

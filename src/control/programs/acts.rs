@@ -1,13 +1,13 @@
 //! What a life says is done: orders to the launcher, and what requests find at the upstream.
 
 use super::Programs;
-use super::owner;
 use super::probe::Probe;
 use super::running::Running;
 use super::usage;
 use crate::base::{Cause, Refusal, now, wall};
 use crate::config::UpstreamAddress;
 use crate::launch::{Instance, Order, Process};
+use crate::net::owner;
 use crate::telemetry::StartResult;
 use crate::upstream::{Action, Event, Phase, Stand, Terms, UpstreamId};
 
@@ -81,7 +81,8 @@ impl Programs {
             Action::Admit(instance) => {
                 let Some(running) = self.running.get_mut(&instance) else { return };
                 running.is_ready();
-                let pid = running.process.as_ref().map(|process| process.pid);
+                let process = running.process.as_ref();
+                let (pid, holder) = (process.map(|one| one.pid), process.map(Process::holder));
                 entry.used = now();
                 let took = running.age();
                 if running.turn == 1 {
@@ -94,6 +95,7 @@ impl Programs {
                     instance,
                     running.turn,
                     running.address.clone(),
+                    holder,
                     self.bell.clone(),
                 ));
                 self.note_ready(instance, took);
@@ -200,10 +202,10 @@ impl Programs {
     pub(super) fn probe(&mut self, instance: Instance) {
         let beside = self.running.values().filter(|running| running.is_probed()).count();
         let Some(running) = self.running.get_mut(&instance) else { return };
-        let Some(Process { uid, cgroup, .. }) = running.process.clone() else { return };
+        let Some(holder) = running.process.as_ref().map(Process::holder) else { return };
         let path =
             self.entries.get(&running.upstream).and_then(|entry| entry.wanted.program.ready_path.clone());
-        let probe = Probe { address: running.address.clone(), uid, cgroup, path, beside };
+        let probe = Probe { address: running.address.clone(), holder, path, beside };
         let found = self.found.0.clone();
         running.probed(async move {
             // Nobody listens while the node ends.

@@ -125,13 +125,7 @@ impl Programs {
             return;
         };
         let Some(process) = &running.process else { return };
-        let probe = Probe {
-            address: running.address.clone(),
-            uid: process.uid,
-            cgroup: process.cgroup.clone(),
-            path,
-            beside: 0,
-        };
+        let probe = Probe { address: running.address.clone(), holder: process.holder(), path, beside: 0 };
         let found = self.found.0.clone();
         running.probed(async move {
             // Nobody listens while the node ends.

@@ -1,10 +1,9 @@
 //! Whether an instance that was started answers: asks its address again and again, in short steps, until it accepts a
 //! connection, is the right user's, and (where the document says so) answers a request. Sends nothing to anybody else.
 
-use super::owner::{self, Owner};
 use crate::config::UpstreamAddress;
+use crate::net::owner::{self, Holder, Owner};
 use std::io;
-use std::path::PathBuf;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
@@ -14,10 +13,8 @@ use tokio::time::{sleep, timeout};
 pub(super) struct Probe {
     /// Where it listens.
     pub(super) address: UpstreamAddress,
-    /// Who it runs as.
-    pub(super) uid: u32,
-    /// What holds its processes.
-    pub(super) cgroup: Option<PathBuf>,
+    /// Whose it has to be.
+    pub(super) holder: Holder,
     /// What is asked for; `None`: accepting is enough.
     pub(super) path: Option<String>,
     /// How many are asked at the same time: each is asked less often where they are many.
@@ -53,10 +50,6 @@ impl Probe {
         self.answer().await.unwrap_or(Found::Silent)
     }
 
-    fn is_its(&self, owner: Owner) -> bool {
-        owner.is(self.uid, self.cgroup.as_deref())
-    }
-
     async fn answer(&self) -> Option<Found> {
         timeout(PATIENCE, self.ask()).await.ok()?.ok()?
     }
@@ -67,7 +60,7 @@ impl Probe {
                 let stream = TcpStream::connect(address).await?;
                 // It accepted, so it listens now: whoever took the connection is the one that the kernel names.
                 match owner::listener(*address)? {
-                    Some(owner) if !self.is_its(owner) => Ok(Some(Found::Foreign(owner))),
+                    Some(owner) if !self.holder.has(owner) => Ok(Some(Found::Foreign(owner))),
                     Some(_) => self.greet(stream).await,
                     None => Ok(None),
                 }
@@ -75,7 +68,7 @@ impl Probe {
             UpstreamAddress::Unix(path) => {
                 let stream = UnixStream::connect(path).await?;
                 match owner::peer(&stream)? {
-                    owner if !self.is_its(owner) => Ok(Some(Found::Foreign(owner))),
+                    owner if !self.holder.has(owner) => Ok(Some(Found::Foreign(owner))),
                     _ => self.greet(stream).await,
                 }
             }
@@ -115,6 +108,10 @@ mod tests {
         rustix::process::getuid().as_raw()
     }
 
+    fn of(uid: u32) -> Holder {
+        Holder { uid, cgroup: None }
+    }
+
     #[tokio::test(flavor = "local")]
     async fn it_is_ready_once_it_answers_below_500() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -131,7 +128,7 @@ mod tests {
                 stream.write_all(answer.as_bytes()).await.unwrap();
             }
         });
-        let probe = Probe { address, uid: own(), cgroup: None, path: Some("/up".into()), beside: 0 };
+        let probe = Probe { address, holder: of(own()), path: Some("/up".into()), beside: 0 };
         assert_eq!(probe.run().await, Found::Ready);
         assert_eq!(asked.load(Ordering::Relaxed), 3);
     }
@@ -143,7 +140,7 @@ mod tests {
         let unix = tokio::net::UnixListener::bind(&path).unwrap();
         let tcp = TcpListener::bind("127.0.0.1:0").await.unwrap();
         for address in [UpstreamAddress::Unix(path), UpstreamAddress::Ip(tcp.local_addr().unwrap())] {
-            let probe = Probe { address, uid: own() + 1, cgroup: None, path: Some("/".into()), beside: 0 };
+            let probe = Probe { address, holder: of(own() + 1), path: Some("/".into()), beside: 0 };
             assert!(matches!(probe.run().await, Found::Foreign(owner) if owner.uid == own()));
         }
         let mut sent = Vec::new();

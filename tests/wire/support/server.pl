@@ -49,6 +49,8 @@ while (1) {
             if ($path eq '/die') { print STDERR "out of ideas\n"; exit 3; }
             if ($path eq '/stall') { next; }
             if ($path eq '/hang') { sleep 1000 while 1; }
+            # Takes no connection any more, and lives on.
+            if ($path eq '/leave') { $all->remove($listener); close($listener); }
             if ($path eq '/slow') { select(undef, undef, undef, 0.05); }
             my $body = $path eq '/env' ? join('', map { "$_=$ENV{$_}\n" } sort keys %ENV)
                 : $path eq '/renewals' ? "$$ $renewals\n" : "$$\n";

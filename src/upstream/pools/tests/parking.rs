@@ -3,6 +3,7 @@
 use super::*;
 use crate::config::{Command, Environment, Program};
 use crate::launch::Instance;
+use crate::net::owner::Holder;
 use crate::upstream::{Ring, Stand};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
@@ -52,7 +53,7 @@ fn however_many_wait_the_bell_rings_once_and_they_go_to_the_instance_that_serves
         assert!(is_wish(&mut rings));
         assert!(rings.try_recv().is_err(), "it rang again");
         assert!(upstream.is_waited_for());
-        upstream.admit(Stand::new(Instance(1), 1, address_of(&recorder), bell.clone()));
+        upstream.admit(Stand::new(Instance(1), 1, address_of(&recorder), None, bell.clone()));
         for one in asked {
             one.await.unwrap();
         }
@@ -111,12 +112,12 @@ fn a_tunnel_keeps_the_program_and_the_next_instance_leaves_it_alone() {
     let (old, new) = (Recorder::start(None), Recorder::start(None));
     on_a_worker(|pools| async move {
         let (upstream, bell, mut rings) = asleep(UpstreamAddress::Auto);
-        upstream.admit(Stand::new(Instance(1), 1, address_of(&old), bell.clone()));
+        upstream.admit(Stand::new(Instance(1), 1, address_of(&old), None, bell.clone()));
         let mut tunnel = lease(&pools, &upstream, Want::Any).await;
         exchange(&mut tunnel, b'r').await.unwrap();
         tunnel.become_tunnel();
         assert!(!upstream.rest());
-        upstream.admit(Stand::new(Instance(2), 1, address_of(&new), bell.clone()));
+        upstream.admit(Stand::new(Instance(2), 1, address_of(&new), None, bell.clone()));
         serve_one(&pools, &upstream, read_clock()).await;
         assert_eq!((old.accepted(), new.accepted()), (1, 1));
         exchange(&mut tunnel, b'r').await.unwrap();
@@ -133,17 +134,49 @@ fn who_finds_the_program_dead_waits_for_the_next_one() {
     on_a_worker(|pools| async move {
         let (upstream, bell, mut rings) = asleep(UpstreamAddress::Auto);
         let gone = UpstreamAddress::Unix("/nobody/listens/here".into());
-        upstream.admit(Stand::new(Instance(1), 1, gone, bell.clone()));
+        upstream.admit(Stand::new(Instance(1), 1, gone, None, bell.clone()));
         let asked = {
             let (pools, upstream) = (pools.clone(), upstream.clone());
             tokio::task::spawn_local(async move { serve_one(&pools, &upstream, read_clock()).await })
         };
         until("it waits", || upstream.counts().waiting == 1).await;
         assert!(matches!(rings.try_recv(), Ok(Ring::Lost(Instance(1)))));
-        upstream.admit(Stand::new(Instance(2), 1, address_of(&recorder), bell.clone()));
+        upstream.admit(Stand::new(Instance(2), 1, address_of(&recorder), None, bell.clone()));
         asked.await.unwrap();
         assert_eq!(upstream.counts(), counts(1, 0));
     });
+}
+
+/// Somebody else has its address by now: the connection stands, and nothing is said on it.
+#[test]
+fn who_finds_somebody_else_sends_him_nothing() {
+    use std::io::Read;
+    let own = rustix::process::getuid().as_raw();
+    let of = |uid| Some(Holder { uid, cgroup: None });
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("squat.sock");
+    let unix = std::os::unix::net::UnixListener::bind(&path).unwrap();
+    let tcp = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = UpstreamAddress::Ip(tcp.local_addr().unwrap());
+    let recorder = Recorder::start(None);
+    on_a_worker(|pools| async move {
+        let (upstream, bell, mut rings) = asleep(UpstreamAddress::Auto);
+        for squatted in [UpstreamAddress::Unix(path), address] {
+            upstream.admit(Stand::new(Instance(1), 1, squatted, of(own + 1), bell.clone()));
+            let asked = {
+                let (pools, upstream) = (pools.clone(), upstream.clone());
+                tokio::task::spawn_local(async move { serve_one(&pools, &upstream, read_clock()).await })
+            };
+            until("he is found", || matches!(rings.try_recv(), Ok(Ring::Lost(Instance(1))))).await;
+            assert_eq!(upstream.counts().waiting, 1);
+            upstream.admit(Stand::new(Instance(2), 1, address_of(&recorder), of(own), bell.clone()));
+            asked.await.unwrap();
+        }
+    });
+    let mut sent = Vec::new();
+    unix.accept().unwrap().0.read_to_end(&mut sent).unwrap();
+    tcp.accept().unwrap().0.read_to_end(&mut sent).unwrap();
+    assert_eq!(sent, b"");
 }
 
 #[test]
@@ -154,7 +187,7 @@ fn a_full_queue_is_waited_for_and_loses_nobody() {
         // A queue of 0 holds one connection.
         let listener = listener_with_a_queue_of_one(&path);
         let (upstream, bell, mut rings) = asleep(UpstreamAddress::Auto);
-        upstream.admit(Stand::new(Instance(1), 1, UpstreamAddress::Unix(path.clone()), bell.clone()));
+        upstream.admit(Stand::new(Instance(1), 1, UpstreamAddress::Unix(path.clone()), None, bell.clone()));
         let _first = lease(&pools, &upstream, Want::Any).await;
         let second = {
             let (pools, upstream) = (pools.clone(), upstream.clone());
