@@ -1,14 +1,16 @@
 //! The node and the launcher as two processes: a program outlives the node that had it started, a launcher that comes
 //! back is used again, and nothing is started without one or by a document that others can write.
 
-use crate::programs::{SERVER, runs};
+use crate::programs::{SERVER, free_address, runs};
 use crate::support::edge::Files;
+use crate::support::program::is_root;
 use crate::support::{Edge, Launcher, Message, wait};
 use rustix::process::Signal;
 use std::fs;
-use std::io::Write;
-use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 #[test]
@@ -110,9 +112,8 @@ fn without_a_launcher_nothing_is_started_and_the_log_says_why() {
 /// A launcher that is root believes only what root alone can write: who else can, would choose who programs run as.
 #[test]
 fn a_document_that_others_can_write_starts_nothing() {
-    if !rustix::process::geteuid().is_root() {
-        let line = b"left out, because this is not root: documents that others can write\n";
-        return std::io::stderr().write_all(line).expect("stderr");
+    if !is_root("documents that others can write") {
+        return;
     }
     let files = files();
     let document = files.path().join("accounts.d/alice.toml");
@@ -126,6 +127,74 @@ fn a_document_that_others_can_write_starts_nothing() {
     assert!(starts(&edge, "alice").is_empty());
     mode(&document, 0o644);
     wait::until("the site", || (get(&edge, "alice").status() == 200).then_some(()));
+}
+
+/// As a platform has them: the launcher is root, the node a user of its own, the program another; and whoever else is on
+/// the machine gets neither at the program's socket nor into its directory.
+#[test]
+fn the_account_and_the_node_alone_get_at_a_programs_socket() {
+    if !is_root("a node and a program of users of their own") {
+        return;
+    }
+    let mut files = Files::new()
+        .set("node", "user", "\"nobody\"")
+        .set("admin", "socket", "\"state/admin.sock\"")
+        .set("launcher", "socket", "\"launcher.sock\"")
+        .set("launcher", "directory", "\"programs\"")
+        .set("launcher", "uid_min", &DAEMON.to_string());
+    mode(files.path(), 0o755);
+    for (account, address) in [("alice", "auto".to_owned()), ("bob", free_address().to_string())] {
+        files = files.file(&format!("{account}/server.pl"), SERVER);
+        mode(&files.path().join(account), 0o777);
+        let text = document(files.path(), account, "").replace("\"nobody\"", "\"daemon\"");
+        files = files.document(account, &text.replace("\"auto\"", &format!("\"{address}\"")));
+    }
+    for name in ["state", "logs"] {
+        chown(files.path().join(name), Some(NOBODY), Some(NOBODY)).expect("our own files");
+    }
+    files.write();
+    let _launcher = Launcher::start(files.path());
+    let edge = files.start();
+    edge.expect_log("no longer root user=\"nobody\"");
+    // Who listens at a port can be seen without being root.
+    served(&edge, "bob");
+    let first = served(&edge, "alice");
+    let owner = fs::metadata(format!("/proc/{first}")).expect("it runs");
+    assert_eq!((owner.uid(), owner.gid()), (DAEMON, DAEMON));
+
+    let directory = edge.path().join("programs/alice");
+    let metadata = fs::metadata(&directory).expect("it was made");
+    assert_eq!(
+        (metadata.mode() & 0o7777, metadata.uid(), metadata.gid()),
+        (0o2750, DAEMON, NOBODY),
+        "its user's, whose group is the node's"
+    );
+    let socket = only_entry(&directory);
+    for (user, connects, lists, makes) in
+        [(DAEMON, 0, 0, 0), (NOBODY, 0, 0, EACCES), (STRANGER, EACCES, EACCES, EACCES)]
+    {
+        assert_eq!(tries(user, CONNECTS, &socket), connects, "{user} connects");
+        assert_eq!(tries(user, LISTS, &directory), lists, "{user} lists");
+        assert_eq!(tries(user, MAKES, &directory.join("more")), makes, "{user} makes something");
+    }
+    fs::remove_file(directory.join("more")).expect("daemon's");
+    // Nor do accounts give orders to the launcher or the node.
+    for socket in ["launcher.sock", "state/admin.sock"] {
+        let socket = edge.path().join(socket);
+        for (user, connects) in [(NOBODY, 0), (DAEMON, EACCES), (STRANGER, EACCES)] {
+            assert_eq!(tries(user, CONNECTS, &socket), connects, "{user} at {}", socket.display());
+        }
+    }
+
+    // The next instance has a socket of its own, and takes the old one's along.
+    assert!(edge.command(&["restart", "alice"]).status.success());
+    wait::until("the next instance", || (served(&edge, "alice") != first).then_some(()));
+    wait::until("the one before to be gone", || (!runs(&first)).then_some(()));
+    wait::until("its socket to be gone", || (fs::read_dir(&directory).ok()?.count() == 1).then_some(()));
+    let next = only_entry(&directory);
+    assert_ne!(next, socket);
+    assert_eq!(tries(NOBODY, CONNECTS, &next), 0);
+    assert_eq!(tries(STRANGER, CONNECTS, &next), EACCES);
 }
 
 /// A node with a launcher of its own, which is not there yet, and two accounts with a program each.
@@ -180,8 +249,35 @@ fn parent(pid: &str) -> u32 {
     parent.trim().parse().expect("a number")
 }
 
+/// What becomes of it when this user does such a thing in Perl: 0 or the kernel's error.
+fn tries(user: u32, what: &str, path: &Path) -> i32 {
+    let mut command = Command::new("/usr/bin/perl");
+    command.args(["-MIO::Socket::UNIX", "-e", &format!("exit({what} ? 0 : $!{{EACCES}} ? {EACCES} : 1)")]);
+    command.arg(path).uid(user).gid(user).current_dir("/");
+    command.status().expect("every Debian has Perl").code().expect("an exit")
+}
+
+fn only_entry(directory: &Path) -> PathBuf {
+    let mut entries = fs::read_dir(directory).expect("it was made").flatten().map(|entry| entry.path());
+    let first = entries.next().expect("a socket");
+    assert!(entries.next().is_none(), "one instance, one socket");
+    first
+}
+
 fn mode(path: &Path, mode: u32) {
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("our own files");
 }
+
+const CONNECTS: &str = "IO::Socket::UNIX->new(Peer => $ARGV[0])";
+const LISTS: &str = "opendir(my $directory, $ARGV[0])";
+const MAKES: &str = "open(my $file, '>', $ARGV[0])";
+
+/// `EACCES`.
+const EACCES: i32 = 13;
+
+/// Users of every Debian, each with a group of the same number, and one that none has.
+const DAEMON: u32 = 1;
+const NOBODY: u32 = 65534;
+const STRANGER: u32 = 54321;
 
 const ACCOUNTS: [&str; 2] = ["alice", "bob"];

@@ -2,10 +2,10 @@
 //! nobody's cookie reaches him, and when he leaves the site is there again. Needs root, for who the others are.
 
 use crate::programs::{Asleep, document, free_address, get, sleeping};
+use crate::support::program::is_root;
 use crate::support::{Message, wait};
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs::{self, File};
-use std::io::Write;
 use std::net::SocketAddr;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
@@ -14,7 +14,7 @@ use std::process::{Child, Command, Stdio};
 /// He takes the port while alice's program sleeps.
 #[test]
 fn a_squatter_of_another_user_gets_nothing() {
-    if !others_are_here() {
+    if !is_root("squatters of another user") {
         return;
     }
     let address = free_address();
@@ -35,7 +35,7 @@ fn a_squatter_of_another_user_gets_nothing() {
 /// He takes it in the moment between: the program was started, because nobody was there, and is late to listen.
 #[test]
 fn a_squatter_in_the_moment_between_gets_nothing() {
-    if !others_are_here() {
+    if !is_root("squatters of another user") {
         return;
     }
     let address = free_address();
@@ -53,7 +53,7 @@ fn a_squatter_in_the_moment_between_gets_nothing() {
 /// He waits for a restart, and is there before the next instance: the visitors of that moment wait, and are told.
 #[test]
 fn a_squatter_at_a_restart_gets_nothing() {
-    if !others_are_here() {
+    if !is_root("squatters of another user") {
         return;
     }
     let address = free_address();
@@ -76,7 +76,7 @@ fn a_squatter_at_a_restart_gets_nothing() {
 /// since it was ready.
 #[test]
 fn a_squatter_of_a_port_that_was_given_up_gets_nothing() {
-    if !others_are_here() {
+    if !is_root("squatters of another user") {
         return;
     }
     for what in ["/leave", "/die"] {
@@ -101,16 +101,6 @@ fn a_squatter_of_a_port_that_was_given_up_gets_nothing() {
         edge.write_file("home/gate", "");
         wait::until("the site", || (get(&mut edge.connect(), "/").status() == 200).then_some(()));
     }
-}
-
-/// Whether somebody can be another user, which is said where not.
-fn others_are_here() -> bool {
-    let is_root = rustix::process::geteuid().is_root();
-    if !is_root {
-        let line = b"left out, because this is not root: squatters of another user\n";
-        std::io::stderr().write_all(line).expect("stderr");
-    }
-    is_root
 }
 
 fn asks_with_a_cookie(edge: &Asleep) -> Message {

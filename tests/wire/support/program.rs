@@ -34,6 +34,17 @@ pub fn has_node_module(name: &str) -> bool {
     found
 }
 
+/// Whether the tests can be somebody else, which takes root; where they cannot it is said, past the capture of their
+/// output, `what` is left out.
+pub fn is_root(what: &str) -> bool {
+    let is_root = rustix::process::geteuid().is_root();
+    if !is_root {
+        let line = format!("left out, because this is not root: {what}\n");
+        std::io::stderr().write_all(line.as_bytes()).expect("stderr");
+    }
+    is_root
+}
+
 /// Tells, past the capture of the test's output, what the other tests leave out.
 pub fn report() {
     let missing: Vec<&str> = PROGRAMS.iter().copied().filter(|name| located(name).is_none()).collect();
