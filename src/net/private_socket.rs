@@ -6,7 +6,7 @@ use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use std::fs;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt, chown};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use tokio::net::{UnixListener, UnixStream};
 
@@ -28,7 +28,7 @@ impl PrivateSocket {
     /// # Errors
     /// `AddrInUse` when somebody listens there; `AlreadyExists` when the file is no socket; the system's.
     pub fn bind(path: &Path, group: Option<u32>) -> io::Result<Self> {
-        make_directory(path, group)?;
+        make_directory(path)?;
         check_is_free(path)?;
         let mut fresh = path.as_os_str().to_owned();
         fresh.push(format!(".{}", std::process::id()));
@@ -86,14 +86,14 @@ fn check_is_free(path: &Path) -> io::Result<()> {
     }
 }
 
-fn make_directory(path: &Path, group: Option<u32>) -> io::Result<()> {
+fn make_directory(path: &Path) -> io::Result<()> {
     let Some(directory) = path.parent().filter(|directory| !directory.as_os_str().is_empty()) else {
         return Ok(());
     };
-    match fs::DirBuilder::new().mode(DIRECTORY_MODE).create(directory) {
-        Ok(()) if group.is_some() => chown(directory, None, group),
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
-        _ => Ok(()),
+    match fs::create_dir(directory) {
+        Ok(()) => fs::set_permissions(directory, fs::Permissions::from_mode(DIRECTORY_MODE)),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(error),
     }
 }
 
@@ -108,11 +108,25 @@ fn bind(path: &Path) -> io::Result<OwnedFd> {
     Ok(socket)
 }
 
-/// The same who may use the socket.
-const DIRECTORY_MODE: u32 = 0o750;
+/// Everybody passes through, to other sockets that stand there: who may use this one, its own mode says.
+const DIRECTORY_MODE: u32 = 0o755;
 
 /// The user the node runs as, and a group for operators.
 const SOCKET_MODE: Mode = Mode::from_raw_mode(0o660);
 
 /// Connections that wait to be accepted: more than may be open at a time.
 const BACKLOG: i32 = 128;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(flavor = "local")]
+    async fn others_pass_through_its_directory_and_may_not_use_it() {
+        let above = tempfile::tempdir().unwrap();
+        let path = above.path().join("run/socket");
+        let _socket = PrivateSocket::bind(&path, None).unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().mode() & 0o7777;
+        assert_eq!((mode(path.parent().unwrap()), mode(&path)), (0o755, 0o660));
+    }
+}
