@@ -12,12 +12,13 @@ mod wanted;
 
 use crate::base::{AccountName, DocumentHash, UpstreamName, now, written_duration};
 use crate::config::{Node, UpstreamAddress};
-use crate::launch::{Instance, Notice, Order, Process};
+use crate::launch::{Ending, Instance, Notice, Order, Process};
 use crate::route::Hosts;
 use crate::telemetry::{Metrics, SiteLog};
 use crate::upstream::{Action, Bell, Event, Lifecycle, Phase, Ring, Upstream, UpstreamId};
 use arc_swap::ArcSwap;
 use health::Health;
+use libc::SIGKILL;
 use link::Link;
 use probe::Found;
 use running::Running;
@@ -242,7 +243,10 @@ impl Programs {
                     let (id, told) = (running.upstream, running.memory_kills);
                     self.killed(id, u64::from(told == 0));
                 }
-                let memory = if out_of_memory { ", killed because its memory was used up" } else { "" };
+                // One of its processes: the program itself was it only where it was killed, and not because it was to stop.
+                let is_stopped = self.running.get(&instance).is_some_and(|running| running.stopped);
+                let is_it = out_of_memory && ending == Ending::Signal(SIGKILL) && !is_stopped;
+                let memory = if is_it { ", killed because its memory was used up" } else { "" };
                 self.gone(instance, format!("{ending}{memory}"), &last_words);
             }
             // Said in answer to a connection alone.
