@@ -53,3 +53,31 @@ fn the_hosting_examples_default_site_exists() {
     let welcome = platform.sites.iter().find(|welcome| welcome.name == site).unwrap();
     assert!(matches!(welcome.action, SiteAction::Upstream(_)));
 }
+
+/// The node's user writes where the node does, root alone where the launcher does, and the cgroups are the launcher's.
+#[test]
+fn the_hosting_examples_units_and_node_file_are_of_one_mind() {
+    let (node, _) = load("hosting");
+    let unit = |name: &str| {
+        let file = example("hosting").with_file_name("systemd").join(format!("{name}.service"));
+        std::fs::read_to_string(file).unwrap()
+    };
+    let value = |unit: &str, key: &str| {
+        let found = unit.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
+        found.unwrap_or_else(|| panic!("no {key} in {unit}")).to_owned()
+    };
+    let (of_node, of_launcher) = (unit("parvis"), unit("parvis-launcher"));
+    let runtime = |unit: &str| Path::new("/run").join(value(unit, "RuntimeDirectory"));
+    assert_eq!(Some(value(&of_node, "User")), node.user);
+    assert!(!of_launcher.contains("User="));
+    assert_eq!(node.admin.unwrap().parent(), Some(&*runtime(&of_node)));
+    assert_eq!(node.state, Path::new("/var/lib").join(value(&of_node, "StateDirectory")));
+    assert_eq!(node.logs.directory, Some(Path::new("/var/log").join(value(&of_node, "LogsDirectory"))));
+    assert_eq!(node.launcher.socket.unwrap().parent(), Some(&*runtime(&of_launcher)));
+    assert!(!node.launcher.directory.starts_with(runtime(&of_node)));
+    // The longest name of an account has room in the path of its socket, which ends in sixteen digits and ".sock".
+    assert!(node.launcher.directory.join("a".repeat(63)).join("0".repeat(21)).as_os_str().len() <= 107);
+    let group =
+        Path::new("/sys/fs/cgroup").join(value(&of_launcher, "Slice")).join("parvis-launcher.service");
+    assert_eq!(node.launcher.cgroup_root, Some(group.join("accounts")));
+}

@@ -25,13 +25,13 @@ pub(in crate::config) static LAUNCHER: Section = Section {
 };
 pub(in crate::config) const LAUNCHER_SOCKET: Key = Key {
     name: "socket",
-    takes: "a path: `\"/run/parvis/launcher.sock\"`",
+    takes: "a path: `\"/run/parvis-launcher/launcher.sock\"`",
     absent: Absent::Means("the node starts the programs itself"),
     effect: "Where the launcher listens. Only the node's user and root are answered there.",
 };
 pub(in crate::config) const LAUNCHER_DIRECTORY: Key = Key {
     name: "directory",
-    takes: "a directory: `\"/run/parvis/programs\"`",
+    takes: "a directory: `\"/run/parvis-programs\"`",
     absent: Absent::Means("`programs` in the `state` directory"),
     effect: "Where the sockets of `address = \"auto\"` are, in a directory an account that only its user and Parvis can \
              enter. Made by the launcher. The path of a socket has at most 107 bytes, so keep it short.",
