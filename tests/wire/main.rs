@@ -36,3 +36,4 @@ mod real_programs;
 mod real_hosted;
 mod real_php;
 mod real_restarts;
+mod real_limits;

@@ -390,7 +390,7 @@ fn write_whole(directory: &Path, name: &str, text: &str) {
     fs::rename(&temporary, directory.join(name)).expect("a temporary directory");
 }
 
-pub(super) const BINARY: &str = env!("CARGO_BIN_EXE_parvis");
+pub const BINARY: &str = env!("CARGO_BIN_EXE_parvis");
 
 const NODE: &str = r#"
 [node]

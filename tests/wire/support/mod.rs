@@ -11,6 +11,7 @@ pub mod h2;
 pub mod h2_origin;
 pub mod hpack;
 pub mod launcher;
+pub mod machine;
 pub mod message;
 pub mod mortal;
 pub mod origin;

@@ -45,9 +45,20 @@ pub fn is_root(what: &str) -> bool {
     is_root
 }
 
+/// A kernel of Debian's that a virtual machine can boot, and its modules: the newest of those for clouds, or else the
+/// newest.
+#[track_caller]
+pub fn kernel() -> Option<(PathBuf, PathBuf)> {
+    let found = newest_kernel();
+    assert!(found.is_some() || !mandatory(), "{KERNEL} is missing, and PARVIS_REAL_PROGRAMS=1 demands it");
+    found
+}
+
 /// Tells, past the capture of the test's output, what the other tests leave out.
 pub fn report() {
-    let missing: Vec<&str> = PROGRAMS.iter().copied().filter(|name| located(name).is_none()).collect();
+    let names = PROGRAMS.iter().chain(MACHINE).copied();
+    let mut missing: Vec<&str> = names.filter(|name| located(name).is_none()).collect();
+    missing.extend((HAS_MACHINES && newest_kernel().is_none()).then_some(KERNEL));
     assert!(missing.is_empty() || !mandatory(), "missing: {}", missing.join(", "));
     if !missing.is_empty() {
         let line = format!(
@@ -146,6 +157,18 @@ fn on_path(name: &str) -> Option<PathBuf> {
     directories.into_iter().map(|directory| directory.join(name)).find(|file| file.is_file())
 }
 
+fn newest_kernel() -> Option<(PathBuf, PathBuf)> {
+    let files = std::fs::read_dir("/boot").ok()?.flatten().map(|entry| entry.path());
+    let kernels = files.filter_map(|file| {
+        let name = file.file_name()?.to_str()?.strip_prefix("vmlinuz-")?.to_owned();
+        let modules = Path::new("/lib/modules").join(&name);
+        // Some systems let only root read it.
+        let built = std::fs::File::open(&file).ok()?.metadata().ok()?.modified().ok()?;
+        modules.is_dir().then(|| (name.contains("-cloud-"), built, file, modules))
+    });
+    kernels.max().map(|(.., file, modules)| (file, modules))
+}
+
 /// The system's Python first: it is the one Debian's modules belong to.
 fn python_with(module: &str) -> Option<PathBuf> {
     let pythons = [Some(PathBuf::from("/usr/bin/python3")), on_path("python3")];
@@ -164,7 +187,7 @@ fn succeeds(command: &mut Command) -> bool {
 /// Where Debian has WordPress.
 pub const WORDPRESS: &str = "/usr/share/wordpress";
 
-/// What the tests start.
+/// What the tests start, but for the virtual machine.
 const PROGRAMS: &[&str] = &[
     "apache2",
     "nginx",
@@ -181,3 +204,10 @@ const PROGRAMS: &[&str] = &[
     "python3-websockets",
     "python3-grpc",
 ];
+
+/// What boots the virtual machine, which is of this machine's kind and so of the one kind the tests know.
+const MACHINE: &[&str] = if HAS_MACHINES { &["qemu-system-x86_64", "busybox", "modprobe"] } else { &[] };
+pub const HAS_MACHINES: bool = cfg!(target_arch = "x86_64");
+
+/// What stands for its kernel where that is missing.
+const KERNEL: &str = "a kernel in /boot";
