@@ -147,9 +147,13 @@ pub fn nothing_went_wrong(edge: &Edge) {
     assert!(!log.contains("starting failed") && !log.contains("ended by itself"), "{log}");
 }
 
-/// An edge's files with a launcher and a home for one account.
+/// An edge's files with a launcher and a home for one account. What is under way at a restart is not cut off, however busy
+/// the machine is.
 pub fn files() -> Files {
-    let files = Files::new().set("launcher", "socket", "\"launcher.sock\"").file("home/.profile", "");
+    let files = Files::new()
+        .set("launcher", "socket", "\"launcher.sock\"")
+        .set("timeouts", "drain", "\"10s\"")
+        .file("home/.profile", "");
     mode(files.path(), 0o755);
     mode(&files.path().join("accounts.d"), 0o755);
     // Where the tests are run by root the programs are somebody else's, who writes there.

@@ -22,9 +22,7 @@ fn node_is_replaced_in_its_place() {
 #[track_caller]
 fn replaced(address: &str) {
     let Some(node) = program::find("node") else { return };
-    // Nothing that is under way is cut off, however busy the machine is.
-    let files =
-        files().set("timeouts", "drain", "\"10s\"").file("home/app.js", include_str!("real/plain.js"));
+    let files = files().file("home/app.js", include_str!("real/plain.js"));
     let upstream = format!("address = \"{address}\"\ncommand = [\"{}\", \"app.js\"]", node.display());
     let (_launcher, edge) = hosted(files, &upstream);
     let (seen, done) = (Mutex::new(Seen::default()), AtomicBool::new(false));
