@@ -24,6 +24,8 @@ pub(super) enum Refused {
     Changed,
     /// For this reason, in one line for a person.
     Because(String),
+    /// It was to end before it had begun; what it was at, in one line for a person.
+    Stopped(String),
 }
 
 impl From<String> for Refused {

@@ -8,23 +8,31 @@ use crate::config::{Launcher, RunLimits};
 use nix::sys::statfs::{CGROUP2_SUPER_MAGIC, statfs};
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
-use std::collections::BTreeSet;
+use std::cell::RefCell;
+use std::collections::{BTreeSet, HashMap};
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::time::Duration;
+use tokio::sync::OnceCell;
 
 /// Where cgroups are made, and what was already said about it.
 #[derive(Debug, Default)]
 pub(super) struct Groups {
+    settings: RefCell<Settings>,
+    /// Where what a launcher before this one left behind was ended, or is being ended: what is there then is ours.
+    swept: RefCell<HashMap<PathBuf, Rc<OnceCell<()>>>>,
+    /// Controllers that were logged as missing.
+    missing: RefCell<BTreeSet<&'static str>>,
+}
+
+#[derive(Debug, Default)]
+struct Settings {
     /// As configured.
     configured: Option<PathBuf>,
     /// The same, if cgroups can be made there.
     root: Option<PathBuf>,
-    /// Where it made some already: what is there is no leftover.
-    used: BTreeSet<PathBuf>,
-    /// Controllers that were logged as missing.
-    missing: BTreeSet<&'static str>,
 }
 
 /// What holds the processes of one instance.
@@ -34,44 +42,57 @@ pub(super) struct Group {
 }
 
 impl Groups {
-    /// Takes the settings over, where they changed, and ends what a launcher before this one left there.
-    pub(super) async fn configure(&mut self, launcher: &Launcher) {
-        if self.configured == launcher.cgroup_root {
+    /// Takes the settings over, where they changed.
+    pub(super) fn configure(&self, launcher: &Launcher) {
+        if self.settings.borrow().configured == launcher.cgroup_root {
             return;
         }
-        let used = std::mem::take(&mut self.used);
-        *self = Self { configured: launcher.cgroup_root.clone(), used, ..Self::default() };
-        let Some(root) = launcher.cgroup_root.as_deref() else { return };
-        match usable(root) {
-            Ok(()) => {
-                self.root = Some(root.to_owned());
-                limits::ask_for(root);
-                if self.used.insert(root.to_owned()) {
-                    end_leftovers(root).await;
+        self.missing.take();
+        let mut settings = Settings { configured: launcher.cgroup_root.clone(), root: None };
+        if let Some(root) = &launcher.cgroup_root {
+            match usable(root) {
+                Ok(()) => {
+                    limits::ask_for(root);
+                    settings.root = Some(root.clone());
+                }
+                Err(error) => {
+                    let root = root.display();
+                    tracing::warn!(%root, %error, "no cgroups: what a program starts can outlive it, and no limits hold");
                 }
             }
-            Err(error) => {
-                let root = root.display();
-                tracing::warn!(%root, %error, "no cgroups: what a program starts can outlive it, and no limits hold");
-            }
+        }
+        self.settings.replace(settings);
+    }
+
+    /// Ends, once, what a launcher before this one left in the accounts' cgroups.
+    pub(super) async fn sweep(&self) {
+        let root = self.settings.borrow().root.clone();
+        if let Some(root) = root {
+            self.once(&root).get_or_init(|| end_leftovers(directories(&root))).await;
         }
     }
 
-    /// The group of a new instance, and the file its process enters it by. Writes the account's limits.
+    fn once(&self, place: &Path) -> Rc<OnceCell<()>> {
+        self.swept.borrow_mut().entry(place.to_owned()).or_default().clone()
+    }
+
+    /// The group of a new instance, and the file its process enters it by. Writes the account's limits. Makes nothing where
+    /// leftovers are still being ended.
     ///
     /// # Errors
     /// The system's: without its cgroup no program is started.
-    pub(super) fn make(
-        &mut self,
+    pub(super) async fn make(
+        &self,
         account: &AccountName,
         upstream: &UpstreamName,
         instance: Instance,
         wanted: &RunLimits,
     ) -> io::Result<(Group, Option<File>)> {
-        let Some(root) = &self.root else { return Ok((Group { cgroup: None }, None)) };
+        self.sweep().await;
+        let Some(root) = &self.settings.borrow().root else { return Ok((Group { cgroup: None }, None)) };
         let of_account = root.join(account.as_str());
         make_directory(&of_account)?;
-        limits::apply(root, &of_account, wanted, &mut self.missing);
+        limits::apply(root, &of_account, wanted, &mut self.missing.borrow_mut());
         let cgroup = of_account.join(leaf(upstream, instance));
         make_directory(&cgroup)?;
         let entrance = File::options().write(true).open(cgroup.join("cgroup.procs"));
@@ -91,7 +112,11 @@ impl Group {
     pub(super) fn kill(&self, leader: Pid) {
         let killed = match &self.cgroup {
             Some(cgroup) => kill_cgroup(cgroup),
-            None => kill_process_group(leader, Signal::KILL).map_err(io::Error::from),
+            None => match kill_process_group(leader, Signal::KILL) {
+                // It has not come to a session of its own.
+                Err(Errno::SRCH) => Ok(()),
+                killed => killed.map_err(io::Error::from),
+            },
         };
         if let Err(error) = killed {
             tracing::warn!(%error, pid = leader.as_raw_nonzero(), "a program could not be killed");
@@ -112,7 +137,7 @@ impl Group {
     /// Kills what is left, and removes what was made, for as long as it takes within bounds. `leader` was the first.
     pub(super) async fn remove(self, leader: Pid) {
         if let Some(cgroup) = self.cgroup {
-            return remove(&cgroup).await;
+            return remove(vec![cgroup]).await;
         }
         for _ in 0..REMOVALS {
             if rustix::process::test_kill_process_group(leader).is_err() {
@@ -160,16 +185,14 @@ fn is_leaf(name: &str) -> bool {
         .is_some_and(|(upstream, instance)| UpstreamName::new(upstream).is_ok() && is_instance(instance))
 }
 
-/// Ends what runs below `root` by the hand of a launcher that is no more.
-async fn end_leftovers(root: &Path) {
-    for account in directories(root) {
-        for cgroup in directories(&account) {
-            if cgroup.file_name().and_then(|name| name.to_str()).is_some_and(is_leaf) {
-                tracing::warn!(cgroup = %cgroup.display(), "left behind: killed");
-                remove(&cgroup).await;
-            }
-        }
+/// Ends what runs in `accounts` by the hand of a launcher that is no more.
+async fn end_leftovers(accounts: Vec<PathBuf>) {
+    let mut left: Vec<PathBuf> = accounts.iter().flat_map(|account| directories(account)).collect();
+    left.retain(|cgroup| cgroup.file_name().and_then(|name| name.to_str()).is_some_and(is_leaf));
+    for cgroup in &left {
+        tracing::warn!(cgroup = %cgroup.display(), "left behind: killed");
     }
+    remove(left).await;
 }
 
 fn directories(path: &Path) -> Vec<PathBuf> {
@@ -178,19 +201,27 @@ fn directories(path: &Path) -> Vec<PathBuf> {
     entries.flatten().filter(is_directory).map(|entry| entry.path()).collect()
 }
 
-/// Kills and removes a cgroup with all below it, and its account's when it was the last.
-async fn remove(cgroup: &Path) {
+/// Kills and removes cgroups with all below them, and their accounts' where they were the last.
+async fn remove(mut cgroups: Vec<PathBuf>) {
     for _ in 0..REMOVALS {
-        // Whoever was not reached this time is reached the next.
-        let _ = kill_cgroup(cgroup);
-        if remove_tree(cgroup, DEEPEST) {
-            // Refused while there are others.
-            let _ = cgroup.parent().map(fs::remove_dir);
+        cgroups.retain(|cgroup| {
+            // Whoever was not reached this time is reached the next.
+            let _ = kill_cgroup(cgroup);
+            let is_left = !remove_tree(cgroup, DEEPEST);
+            if !is_left {
+                // Refused while there are others.
+                let _ = cgroup.parent().map(fs::remove_dir);
+            }
+            is_left
+        });
+        if cgroups.is_empty() {
             return;
         }
         tokio::time::sleep(REMOVAL_PAUSE).await;
     }
-    tracing::warn!(cgroup = %cgroup.display(), "processes that do not die: the cgroup stays");
+    for cgroup in cgroups {
+        tracing::warn!(cgroup = %cgroup.display(), "processes that do not die: the cgroup stays");
+    }
 }
 
 /// Removes a cgroup with all below it; `false`: something is left.
@@ -234,7 +265,7 @@ fn has_oom_kill(events: &str) -> bool {
     events.lines().find_map(count).is_some_and(|count| count > 0)
 }
 
-/// How often a cgroup is tried to be removed, and how long in between: two seconds in all. Dying takes a moment, and
+/// How often cgroups are tried to be removed, and how long in between: two seconds in all. Dying takes a moment, and
 /// who hangs in the kernel may hang for ever.
 const REMOVALS: usize = 100;
 const REMOVAL_PAUSE: Duration = Duration::from_millis(20);
@@ -267,10 +298,10 @@ mod tests {
     async fn a_directory_that_is_no_cgroup_holds_nothing() {
         let directory = tempfile::tempdir().unwrap();
         let root = directory.path().join("root");
-        let mut groups = Groups::default();
-        groups.configure(&Launcher { cgroup_root: Some(root.clone()), ..Launcher::default() }).await;
+        let groups = Groups::default();
+        groups.configure(&Launcher { cgroup_root: Some(root.clone()), ..Launcher::default() });
         let (alice, web) = (AccountName::new("alice").unwrap(), UpstreamName::new("web").unwrap());
-        let (group, entrance) = groups.make(&alice, &web, Instance(1), &RunLimits::default()).unwrap();
+        let (group, entrance) = groups.make(&alice, &web, Instance(1), &RunLimits::default()).await.unwrap();
         assert!(entrance.is_none() && group.cgroup.is_none());
         assert_eq!(directories(&root), Vec::<PathBuf>::new());
     }

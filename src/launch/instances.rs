@@ -1,14 +1,14 @@
-//! What runs. Pure bookkeeping: starts and ends nothing.
+//! What runs, or is about to. Pure bookkeeping: starts and ends nothing.
 
 use super::life::Wish;
 use super::protocol::{Instance, Notice, Process};
 use crate::base::{AccountName, DocumentHash, UpstreamName};
 use std::collections::hash_map::Entry as MapEntry;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 use tokio::sync::{Notify, watch};
 
-/// What is known of one that runs.
+/// What is known of one that runs, or is about to.
 #[derive(Debug)]
 pub(super) struct Entry {
     /// Whose program.
@@ -17,8 +17,8 @@ pub(super) struct Entry {
     pub(super) upstream: UpstreamName,
     /// The document it was started by.
     pub(super) hash: DocumentHash,
-    /// Its process.
-    pub(super) process: Process,
+    /// Its process; `None`: it is being started.
+    pub(super) process: Option<Process>,
     /// Where wishes go.
     pub(super) wish: watch::Sender<Wish>,
     /// Rung for it to renew itself.
@@ -28,10 +28,12 @@ pub(super) struct Entry {
 /// Instances of one upstream: one that serves, one that takes over, and some that finish what they have begun.
 const MOST_OF_AN_UPSTREAM: usize = 8;
 
-/// All that run, by their numbers: at most [`MOST_INSTANCES`].
+/// All that run or are about to, by their numbers: at most [`MOST_INSTANCES`].
 #[derive(Debug, Default)]
 pub(super) struct Instances {
     all: BTreeMap<Instance, Entry>,
+    /// Those that were not started, and whose process does not die: nobody is told of them, and they count all the same.
+    lingering: BTreeSet<Instance>,
     /// How many there are of each upstream.
     of: HashMap<(AccountName, UpstreamName), usize>,
 }
@@ -66,8 +68,28 @@ impl Instances {
         self.all.insert(instance, entry);
     }
 
+    /// One that was taken up, and is none that lingers.
+    pub(super) fn get(&self, instance: Instance) -> Option<&Entry> {
+        self.all.get(&instance).filter(|_| !self.lingering.contains(&instance))
+    }
+
+    /// One has a process.
+    pub(super) fn started(&mut self, instance: Instance, process: Process) {
+        if let Some(entry) = self.all.get_mut(&instance) {
+            entry.process = Some(process);
+        }
+    }
+
+    /// One was not started, and its process does not die.
+    pub(super) fn linger(&mut self, instance: Instance) {
+        if self.all.contains_key(&instance) {
+            self.lingering.insert(instance);
+        }
+    }
+
     /// Forgets one that ended.
     pub(super) fn remove(&mut self, instance: Instance) {
+        self.lingering.remove(&instance);
         let Some(Entry { account, upstream, .. }) = self.all.remove(&instance) else { return };
         if let MapEntry::Occupied(mut count) = self.of.entry((account, upstream)) {
             *count.get_mut() -= 1;
@@ -84,9 +106,9 @@ impl Instances {
         }
     }
 
-    /// Has it renew itself. Rung twice before it is heard, it is heard once.
+    /// Has it renew itself. Rung twice before it is heard, it is heard once. Who is only about to run is as new as can be.
     pub(super) fn renew(&self, instance: Instance) {
-        if let Some(entry) = self.all.get(&instance) {
+        if let Some(entry) = self.all.get(&instance).filter(|entry| entry.process.is_some()) {
             entry.renewal.notify_one();
         }
     }
@@ -96,19 +118,20 @@ impl Instances {
         self.all.keys().for_each(|instance| self.wish(*instance, wish));
     }
 
-    /// Whether none runs.
+    /// Whether none runs, and none is about to.
     pub(super) fn is_empty(&self) -> bool {
-        self.all.is_empty()
+        self.len() == 0
     }
 
-    /// How many run.
+    /// How many run, or are about to.
     pub(super) fn len(&self) -> usize {
-        self.all.len()
+        self.all.len() - self.lingering.len()
     }
 
     /// What a new connection is told.
     pub(super) fn list(&self) -> Vec<Notice> {
-        let running = self.all.iter().map(|(instance, entry)| Notice::Running {
+        let known = self.all.iter().filter(|(instance, _)| !self.lingering.contains(instance));
+        let running = known.map(|(instance, entry)| Notice::Running {
             instance: *instance,
             account: entry.account.clone(),
             upstream: entry.upstream.clone(),
@@ -140,7 +163,7 @@ mod tests {
         let (wish, wishes) = watch::channel(Wish::Run);
         let (account, upstream) = names(account);
         let hash = DocumentHash::of(b"");
-        let process = Process { pid: 2, uid: 3, socket: None, cgroup: None };
+        let process = Some(Process { pid: 2, uid: 3, socket: None, cgroup: None });
         (Entry { account, upstream, hash, process, wish, renewal: Rc::default() }, wishes)
     }
 

@@ -4,18 +4,13 @@
 use super::group::Group;
 use super::place::Socket;
 use super::protocol::{Ending, Instance};
-use super::spawn::Spawned;
 use super::tail::Tail;
-use crate::net::register;
-use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, pidfd_send_signal, waitpid};
 use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::process::ExitStatusExt;
 use std::pin::pin;
-use std::process;
 use std::rc::Rc;
 use std::time::Duration;
-use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, Interval, interval, sleep};
@@ -44,19 +39,23 @@ pub(super) struct End {
     pub(super) last_words: Vec<String>,
 }
 
-/// A program that runs.
+/// A program that runs, or is about to.
 #[derive(Debug)]
 pub(super) struct Program {
-    instance: Instance,
-    process: process::Child,
-    pid: Pid,
+    /// Its number.
+    pub(super) instance: Instance,
+    /// Its process, not waited for yet: the number is its own.
+    pub(super) pid: Pid,
     /// Readable once the process ended.
-    life: AsyncFd<OwnedFd>,
-    output: AsyncFd<OwnedFd>,
-    tail: Tail,
-    group: Group,
-    socket: Option<Socket>,
-    manners: Manners,
+    pub(super) life: AsyncFd<OwnedFd>,
+    /// What it writes.
+    pub(super) output: AsyncFd<OwnedFd>,
+    /// What holds all of it.
+    pub(super) group: Group,
+    /// Where it listens, if it was told where.
+    pub(super) socket: Option<Socket>,
+    /// How it is treated.
+    pub(super) manners: Manners,
 }
 
 /// How it is treated.
@@ -73,50 +72,15 @@ pub(super) struct Manners {
 }
 
 impl Program {
-    /// Takes over what was started.
-    ///
-    /// # Errors
-    /// The system's: the process was killed.
-    pub(super) fn new(
-        instance: Instance,
-        mut spawned: Spawned,
-        group: Group,
-        socket: Option<Socket>,
-        manners: Manners,
-    ) -> io::Result<Self> {
-        let pid = Pid::from_child(&spawned.process);
-        let watched = pidfd_open(pid, PidfdFlags::NONBLOCK)
-            .map_err(io::Error::from)
-            .and_then(|pidfd| register(pidfd, Interest::READABLE))
-            .and_then(|life| Ok((life, register(spawned.output, Interest::READABLE)?)));
-        match watched {
-            Ok((life, output)) => {
-                let process = spawned.process;
-                let tail = Tail::default();
-                Ok(Self { instance, process, pid, life, output, tail, group, socket, manners })
-            }
-            Err(error) => {
-                group.kill(pid);
-                let _ = spawned.process.wait();
-                group.discard();
-                Err(error)
-            }
-        }
-    }
-
-    /// Its process.
-    pub(super) fn pid(&self) -> u32 {
-        self.process.id()
-    }
-
     /// Leads it to its end, and tells that to `ended` once what it left behind is gone, or does not die. Dropped wishes
     /// wish its end.
     pub(super) async fn live(
-        mut self,
+        self,
         mut wishes: watch::Receiver<Wish>,
         renewal: Rc<Notify>,
         ended: impl AsyncFnOnce(End),
     ) {
+        let mut tail = Tail::default();
         let mut deadline = pin!(sleep(Duration::ZERO));
         let mut is_stopping = false;
         let mut is_heard = true;
@@ -126,7 +90,9 @@ impl Program {
         loop {
             tokio::select! {
                 _ = self.life.readable() => break,
-                is_open = read(&self.output, &mut self.tail), if is_written_to => is_written_to = is_open,
+                is_open = read(&self.output, |bytes| tail.push(bytes)), if is_written_to => {
+                    is_written_to = is_open.unwrap_or(false);
+                }
                 changed = wishes.changed(), if is_heard => {
                     is_heard = changed.is_ok();
                     let wish = if is_heard { *wishes.borrow_and_update() } else { Wish::Kill };
@@ -143,7 +109,7 @@ impl Program {
                 () = renewal.notified() => self.signal(self.manners.hot_restart),
                 () = &mut deadline, if is_stopping => {
                     is_stopping = false;
-                    tracing::warn!(pid = self.pid(), "a program did not stop in its time: killed");
+                    tracing::warn!(pid = self.pid.as_raw_nonzero(), "a program did not stop in its time: killed");
                     self.group.kill(self.pid);
                 }
                 now = knock(&mut door) => {
@@ -155,31 +121,38 @@ impl Program {
         }
         // Its number is its own until it is waited for: until then, its process group is.
         self.group.kill(self.pid);
-        let ending = self.ending().await;
+        let ending = reap(self.pid).await;
         for _ in 0..LAST_READS {
-            if !read_now(self.output.get_ref(), &mut self.tail).is_ok_and(|is_open| is_open) {
+            if !read_now(self.output.get_ref(), |bytes| tail.push(bytes)).is_ok_and(|is_open| is_open) {
                 break;
             }
         }
         let out_of_memory = self.group.ran_out_of_memory();
         drop(self.socket);
-        let last_words = self.tail.finish();
+        let last_words = tail.finish();
         // Before it is told: whoever is started next must not find an address still taken by what this one left behind.
         self.group.remove(self.pid).await;
         ended(End { instance: self.instance, ending, out_of_memory, last_words }).await;
     }
 
-    /// How it ended. Whoever traces it may keep that from its parent for as long as he likes: nobody waits for him.
-    async fn ending(&mut self) -> Ending {
-        for _ in 0..WAITS {
-            match self.process.try_wait() {
-                Ok(None) => sleep(WAIT_PAUSE).await,
-                Ok(Some(status)) => return ending_of(Ok(status)),
-                Err(error) => return ending_of(Err(error)),
-            }
-        }
-        tracing::warn!(pid = self.pid(), "a program has ended, and somebody keeps how from being known");
-        Ending::Unknown
+    /// Kills its process, which has not got to its program and started nothing.
+    pub(super) fn kill(&self) {
+        self.signal(Some(Signal::KILL.as_raw()));
+    }
+
+    /// Waits until its process is dead.
+    pub(super) async fn is_dead(&self) {
+        // Where that cannot be seen it is found out by who waits for it.
+        let _ = self.life.readable().await;
+    }
+
+    /// Removes what is left of one whose process is dead and of which nothing is to be told.
+    pub(super) async fn bury(self) {
+        // It may have got to its program at the last moment.
+        self.group.kill(self.pid);
+        reap(self.pid).await;
+        drop(self.socket);
+        self.group.remove(self.pid).await;
     }
 
     /// When to see whether the node can be let in; `None`: it can enter by itself.
@@ -193,6 +166,23 @@ impl Program {
         // One that has ended needs no signal.
         let _ = pidfd_send_signal(self.life.get_ref(), signal);
     }
+}
+
+/// How a dead process ended; then its number is nobody's. Whoever traces it may keep that from its parent for as long as
+/// he likes: nobody waits for him.
+pub(super) async fn reap(pid: Pid) -> Ending {
+    for _ in 0..WAITS {
+        match waitpid(Some(pid), WaitOptions::NOHANG) {
+            Ok(None) => sleep(WAIT_PAUSE).await,
+            Ok(Some((_, status))) => return ending_of(status),
+            Err(_) => return Ending::Unknown,
+        }
+    }
+    tracing::warn!(
+        pid = pid.as_raw_nonzero(),
+        "a program has ended, and somebody keeps how from being known"
+    );
+    Ending::Unknown
 }
 
 /// How often, and in which steps, is asked how a process ended that has: two seconds in all.
@@ -212,26 +202,24 @@ async fn knock(door: &mut Option<Interval>) -> Instant {
 }
 
 /// Reads what there is once there is something; `false`: nobody writes any more.
-async fn read(output: &AsyncFd<OwnedFd>, tail: &mut Tail) -> bool {
-    let Ok(mut ready) = output.readable().await else { return false };
-    match ready.try_io(|output| read_now(output.get_ref(), tail)) {
-        Ok(Ok(is_open)) => is_open,
-        Ok(Err(_)) => false,
-        Err(_would_block) => true,
-    }
+///
+/// # Errors
+/// The system's.
+pub(super) async fn read(from: &AsyncFd<OwnedFd>, take: impl FnOnce(&[u8])) -> io::Result<bool> {
+    let mut ready = from.readable().await?;
+    ready.try_io(|from| read_now(from.get_ref(), take)).unwrap_or(Ok(true))
 }
 
 /// Reads some of what there is.
-fn read_now(output: &OwnedFd, tail: &mut Tail) -> io::Result<bool> {
+fn read_now(from: &OwnedFd, take: impl FnOnce(&[u8])) -> io::Result<bool> {
     let mut bytes = [0; READ_BYTES];
-    let length = rustix::io::read(output, &mut bytes)?;
-    tail.push(&bytes[..length]);
+    let length = rustix::io::read(from, &mut bytes)?;
+    take(&bytes[..length]);
     Ok(length > 0)
 }
 
-fn ending_of(status: io::Result<process::ExitStatus>) -> Ending {
-    let Ok(status) = status else { return Ending::Unknown };
-    match (status.code(), status.signal()) {
+fn ending_of(status: WaitStatus) -> Ending {
+    match (status.exit_status(), status.terminating_signal()) {
         (Some(code), _) => Ending::Code(code),
         (None, Some(signal)) => Ending::Signal(signal),
         (None, None) => Ending::Unknown,

@@ -3,13 +3,16 @@
 //! is to run is for others to decide.
 //!
 //! The way of an order: [`Orders`] frames it (`protocol`, `wire`), a `connection` reads it, the `server` has it carried
-//! out: the `document` is read, `identity`, `place`, `group` and `environment` say who, where, within what and with what, `spawn`
-//! starts the program, and its `life` tells how it ended.
+//! out, and a task of its own leads it on (`start`): the `document` is read as one of the `errands`, `identity`, `place`,
+//! `environment` and `group` say who, where, with what and within what (`prepare`), `spawn` gives birth to the process,
+//! `birth` waits until the program has taken it over, and its `life` tells how it ended.
 
+mod birth;
 mod client;
 mod connection;
 mod document;
 mod environment;
+mod errands;
 mod group;
 mod identity;
 mod instances;
@@ -17,6 +20,7 @@ mod life;
 mod limits;
 mod outside;
 mod place;
+mod prepare;
 mod protocol;
 mod server;
 mod spawn;

@@ -56,7 +56,7 @@ pub enum Order {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Notice {
-    /// After connecting: one that runs.
+    /// After connecting: one that runs, or is about to.
     Running {
         /// Its number.
         instance: Instance,
@@ -66,8 +66,8 @@ pub enum Notice {
         upstream: UpstreamName,
         /// The document it was started by.
         hash: DocumentHash,
-        /// Its process.
-        process: Process,
+        /// Its process; `None`: it is being started, and what comes of that is told as if to whoever ordered it.
+        process: Option<Process>,
         /// Whether it was told to end.
         stopping: bool,
     },
@@ -231,7 +231,7 @@ impl Decoder {
 }
 
 /// Rises with every change that the other side would not understand.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 /// The length, big-endian.
 const HEAD_BYTES: usize = 4;
@@ -315,7 +315,7 @@ mod tests {
     fn another_version_is_refused() {
         assert_eq!(Hello::ours().check(), Ok(()));
         let why = Hello { version: 9 }.check().unwrap_err();
-        assert_eq!(why, "the other side speaks version 9 of the launcher's protocol, this one version 2");
+        assert_eq!(why, "the other side speaks version 9 of the launcher's protocol, this one version 3");
     }
 
     #[test]

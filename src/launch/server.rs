@@ -1,15 +1,16 @@
 //! The launcher itself: one loop that orders, connections and ends come to, one after the other. Starts nothing but by
-//! an order, and waits for no program.
+//! an order, and waits for no program and no start: each is led by a task of its own.
 
 use super::client::{Notices, Orders, over};
 use super::connection::Connection;
 use super::document::Refused;
-use super::group::Groups;
 use super::instances::{Entry, Instances};
 use super::life::{End, Wish};
-use super::protocol::{Notice, Order};
-use super::start::{Meant, Started, start};
+use super::prepare::Meant;
+use super::protocol::{Instance, Notice, Order, Process};
+use super::start::{Means, lead};
 use super::wire::{Incoming, Outgoing, halves};
+use crate::base::{AccountName, UpstreamName};
 use crate::config::Node;
 use arc_swap::ArcSwap;
 use nix::unistd::Uid;
@@ -39,8 +40,29 @@ pub(super) enum Event {
         /// Which.
         connection: u64,
     },
+    /// A program has taken its process over.
+    Started {
+        /// Which.
+        instance: Instance,
+        /// The process.
+        process: Process,
+    },
+    /// It did not come to that.
+    NotStarted {
+        /// Which.
+        instance: Instance,
+        /// Why.
+        why: Refused,
+        /// Whether its process was killed and does not die.
+        lingers: bool,
+    },
     /// A program's process ended.
     Ended(End),
+    /// One that lingered is dead.
+    Vanished {
+        /// Which.
+        instance: Instance,
+    },
     /// It shall end.
     Stop,
 }
@@ -58,7 +80,7 @@ pub(super) enum Kind {
 pub(super) struct Launcher {
     kind: Kind,
     node: Arc<ArcSwap<Node>>,
-    groups: Groups,
+    means: Rc<Means>,
     instances: Instances,
     /// The newest: it alone is heard and told.
     connection: Option<Connection>,
@@ -112,7 +134,7 @@ impl Launcher {
         let launcher = Self {
             kind,
             node,
-            groups: Groups::default(),
+            means: Rc::default(),
             instances: Instances::default(),
             connection: None,
             connections: 0,
@@ -135,15 +157,17 @@ impl Launcher {
         first: Option<(Incoming, Outgoing)>,
         events: &mut mpsc::Receiver<Event>,
     ) {
-        let node = self.node.load_full();
-        self.groups.configure(&node.launcher).await;
+        self.means.groups.configure(&self.node.load_full().launcher);
+        let means = Rc::clone(&self.means);
+        // Starts wait for it, and nothing else does.
+        tokio::task::spawn_local(async move { means.groups.sweep().await });
         if let Some((incoming, outgoing)) = first {
             self.connect(incoming, outgoing);
         }
         while !(self.is_ending && self.instances.is_empty()) {
             // It holds a sender itself: there is always a next one.
             let Some(event) = events.recv().await else { break };
-            self.take(event).await;
+            self.take(event);
             while self.lives.try_join_next().is_some() {}
         }
         // What ended programs left behind goes with them, within bounds. The lives have nothing more to tell.
@@ -154,12 +178,15 @@ impl Launcher {
         }
     }
 
-    async fn take(&mut self, event: Event) {
+    fn take(&mut self, event: Event) {
         match event {
             Event::Connected(incoming, outgoing) => self.connect(incoming, outgoing),
-            Event::Order { connection, order } if self.is_current(connection) => self.carry_out(order).await,
+            Event::Order { connection, order } if self.is_current(connection) => self.carry_out(order),
             Event::Gone { connection } if self.is_current(connection) => self.lose_connection(),
             Event::Order { .. } | Event::Gone { .. } => {}
+            Event::Started { instance, process } => self.started(instance, process),
+            Event::NotStarted { instance, why, lingers } => self.not_started(instance, why, lingers),
+            Event::Vanished { instance } => self.instances.remove(instance),
             Event::Ended(end) => {
                 self.instances.remove(end.instance);
                 let End { instance, ending, out_of_memory, last_words } = end;
@@ -209,23 +236,12 @@ impl Launcher {
         }
     }
 
-    async fn carry_out(&mut self, order: Order) {
+    fn carry_out(&mut self, order: Order) {
         match order {
             // The end of the connection says it, and the order is given to the next launcher.
             Order::Start { .. } if self.is_ending => {}
             Order::Start { instance, account, upstream, hash } => {
-                let meant = Meant { instance, account, upstream, hash };
-                let notice = match self.start(&meant).await {
-                    Ok(notice) => notice,
-                    Err(Refused::Changed) => Notice::Changed { instance },
-                    Err(Refused::Because(why)) => {
-                        let why = one_line(&why);
-                        let Meant { account, upstream, .. } = meant;
-                        tracing::warn!(%account, %upstream, %instance, why, "not started");
-                        Notice::NotStarted { instance, why }
-                    }
-                };
-                self.tell(notice);
+                self.start(Meant { instance, account, upstream, hash });
             }
             Order::Renew { instance } => self.instances.renew(instance),
             Order::Stop { instance } => self.instances.wish(instance, Wish::Stop),
@@ -233,32 +249,59 @@ impl Launcher {
         }
     }
 
-    async fn start(&mut self, meant: &Meant) -> Result<Notice, Refused> {
-        self.instances.check_room(meant.instance, &meant.account, &meant.upstream)?;
+    fn start(&mut self, meant: Meant) {
+        let Meant { instance, account, upstream, hash } = meant.clone();
+        if let Err(why) = self.instances.check_room(instance, &account, &upstream) {
+            return self.refuse(instance, (&account, &upstream), &why);
+        }
         let node = self.node.load_full();
-        self.groups.configure(&node.launcher).await;
-        let Started { program, process } = start(&node, &mut self.groups, meant)?;
+        self.means.groups.configure(&node.launcher);
+        let (wish, wishes) = watch::channel(Wish::Run);
+        let renewal = Rc::<Notify>::default();
+        let entry = Entry { account, upstream, hash, process: None, wish, renewal: renewal.clone() };
+        self.instances.insert(instance, entry);
+        let (means, events) = (Rc::clone(&self.means), self.events.clone());
+        self.lives.spawn_local(lead(meant, node, means, wishes, renewal, events));
+    }
+
+    fn started(&mut self, instance: Instance, process: Process) {
+        let Process { pid, uid, .. } = process;
+        if let Some(Entry { account, upstream, .. }) = self.instances.get(instance) {
+            tracing::info!(%account, %upstream, %instance, pid, uid, "started");
+        }
         if !Uid::effective().is_root() && !std::mem::replace(&mut self.has_warned, true) {
             tracing::warn!(
-                uid = process.uid,
+                uid,
                 "programs of all accounts run as this user: only root can start them as theirs"
             );
         }
-        let (wish, wishes) = watch::channel(Wish::Run);
-        let instance = meant.instance;
-        let Meant { account, upstream, hash, .. } = meant.clone();
-        tracing::info!(%account, %upstream, %instance, pid = process.pid, uid = process.uid, "started");
-        let renewal = Rc::<Notify>::default();
-        let entry =
-            Entry { account, upstream, hash, process: process.clone(), wish, renewal: renewal.clone() };
-        self.instances.insert(instance, entry);
-        let events = self.events.clone();
-        let ended = async move |end| {
-            // Where nobody takes it the launcher is gone.
-            let _ = events.send(Event::Ended(end)).await;
-        };
-        self.lives.spawn_local(program.live(wishes, renewal, ended));
-        Ok(Notice::Started { instance, process })
+        self.instances.started(instance, process.clone());
+        self.tell(Notice::Started { instance, process });
+    }
+
+    fn not_started(&mut self, instance: Instance, why: Refused, lingers: bool) {
+        let Some(Entry { account, upstream, .. }) = self.instances.get(instance) else { return };
+        let (account, upstream) = (account.clone(), upstream.clone());
+        if lingers {
+            tracing::warn!(%account, %upstream, %instance, "its process was killed, and does not die");
+            self.instances.linger(instance);
+        } else {
+            self.instances.remove(instance);
+        }
+        match why {
+            Refused::Changed => self.tell(Notice::Changed { instance }),
+            // Not by an order: that is given again, to the next launcher.
+            Refused::Stopped(_) if self.is_ending => {}
+            Refused::Because(why) | Refused::Stopped(why) => {
+                self.refuse(instance, (&account, &upstream), &why);
+            }
+        }
+    }
+
+    fn refuse(&mut self, instance: Instance, (account, upstream): (&AccountName, &UpstreamName), why: &str) {
+        let why = one_line(why);
+        tracing::warn!(%account, %upstream, %instance, why, "not started");
+        self.tell(Notice::NotStarted { instance, why });
     }
 }
 

@@ -1,77 +1,80 @@
-//! Starts one program: its words, its variables, its pipes. How its process becomes what it shall be stands in
-//! `unsafe_child`.
+//! Gives birth to one program: its words, its variables, its pipes, its process. How that becomes what it shall be
+//! stands in `unsafe_child`; that it did, `birth` waits for.
 
-use super::identity::Identity;
-use super::unsafe_child::{Child, Step};
+use super::life::reap;
+use super::prepare::Prepared;
+use super::unsafe_child::Child;
+use crate::net::register;
 use rustix::io::ioctl_fionbio;
-use std::ffi::{CString, OsString};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
+use std::ffi::{CString, OsStr, OsString};
 use std::fs::File;
-use std::io::{self, PipeReader, Read, pipe};
+use std::io::{self, PipeReader, PipeWriter, pipe};
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
-use std::process::{self, Command, Stdio};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
 
-/// What is started.
-pub(super) struct Start<'a> {
-    /// The program and its arguments: at least one.
-    pub(super) words: &'a [String],
-    /// All its variables.
-    pub(super) variables: Vec<(String, OsString)>,
-    /// Its working directory, absolute.
-    pub(super) directory: &'a Path,
-    /// Who it runs as.
-    pub(super) identity: &'a Identity,
-    /// The file by which it enters its cgroup.
-    pub(super) entrance: Option<File>,
-}
-
-/// What was started.
+/// What was born.
 #[derive(Debug)]
 pub(super) struct Spawned {
     /// Its process, to be waited for.
-    pub(super) process: process::Child,
-    /// What it writes to standard output and error; does not block.
-    pub(super) output: OwnedFd,
+    pub(super) pid: Pid,
+    /// Readable once the process ended.
+    pub(super) life: AsyncFd<OwnedFd>,
+    /// What it writes to standard output and error.
+    pub(super) output: AsyncFd<OwnedFd>,
+    /// What it tells of its way to its program; closed once that has taken the process over.
+    pub(super) steps: AsyncFd<OwnedFd>,
 }
 
-/// Starts it, and waits until its program has taken the process over. The program ends with the calling thread.
+/// Forks its process, which enters its cgroup by `entrance`, and waits for nothing that it does. The program ends with
+/// the calling thread.
 ///
 /// # Errors
-/// Why it did not start, in one line for a person.
-pub(super) fn spawn(start: Start<'_>) -> Result<Spawned, String> {
-    let Some((program, arguments)) = start.words.split_first() else {
+/// Why there is none, in one line for a person.
+pub(super) async fn spawn(prepared: &Prepared, entrance: Option<File>) -> Result<Spawned, String> {
+    if prepared.words.is_empty() {
         return Err("a command without a program".to_owned());
-    };
-    let no_pipe = |error: io::Error| format!("no pipe: {error}");
-    let directory = CString::new(start.directory.as_os_str().as_bytes())
-        .map_err(|_| "a directory with a NUL in its name".to_owned())?;
-    let (output, written) = pipe().map_err(no_pipe)?;
-    let (mut steps, failed) = pipe().map_err(no_pipe)?;
-    ioctl_fionbio(&output, true).map_err(|error| no_pipe(error.into()))?;
-    let mut command = Command::new(program);
-    command.args(arguments).env_clear().envs(start.variables);
-    command.stdin(Stdio::null()).stderr(Stdio::from(written.try_clone().map_err(no_pipe)?)).stdout(written);
-    Child::new(start.entrance, start.identity, directory, failed).attach(&mut command);
-    match command.spawn() {
-        Ok(process) => Ok(Spawned { process, output: output.into() }),
+    }
+    let words = prepared.words.iter().map(|word| text(word.as_ref())).collect::<Result<_, _>>()?;
+    let variables = prepared.variables.iter().map(variable).collect::<Result<_, _>>()?;
+    let directory = text(prepared.directory.as_os_str())?;
+    let failed = |what: &'static str| move |error: io::Error| format!("{what}: {error}");
+    let null = File::open("/dev/null").map_err(failed("no input"))?;
+    let (output, written) = readable().map_err(failed("no pipe"))?;
+    let (steps, told) = readable().map_err(failed("no pipe"))?;
+    let child =
+        Child::new(entrance, &prepared.identity, directory, (words, variables), (null, written), told);
+    let pid = child.fork().map_err(failed("no process"))?;
+    let pid = Pid::from_raw(pid.as_raw()).ok_or("no process")?;
+    let watched = pidfd_open(pid, PidfdFlags::NONBLOCK).map_err(io::Error::from);
+    match watched.and_then(|life| register(life, Interest::READABLE)) {
+        Ok(life) => Ok(Spawned { pid, life, output, steps }),
         Err(error) => {
-            // It holds the other end of the pipe that is read to its end.
-            drop(command);
-            Err(why(program, start.directory, &mut steps, &error))
+            // Not waited for yet: the number is its own.
+            let _ = kill_process(pid, Signal::KILL);
+            reap(pid).await;
+            Err(format!("it cannot be watched: {error}"))
         }
     }
 }
 
-/// Which step failed, as the child told; none: the exec.
-fn why(program: &str, directory: &Path, steps: &mut PipeReader, error: &io::Error) -> String {
-    let mut told = Vec::new();
-    let step = match steps.read_to_end(&mut told) {
-        Ok(_) => told.first().and_then(|byte| Step::word(*byte)),
-        Err(_) => None,
-    };
-    match step {
-        Some(step) => format!("{step}: {error} (directory {})", directory.display()),
-        None => format!("{program} cannot be executed: {error}"),
-    }
+/// A pipe whose reading end waits for nothing.
+fn readable() -> io::Result<(AsyncFd<OwnedFd>, PipeWriter)> {
+    let (read, write): (PipeReader, PipeWriter) = pipe()?;
+    ioctl_fionbio(&read, true)?;
+    Ok((register(read.into(), Interest::READABLE)?, write))
+}
+
+fn variable((name, value): &(String, OsString)) -> Result<CString, String> {
+    let mut pair = OsString::from(name);
+    pair.push("=");
+    pair.push(value);
+    text(&pair)
+}
+
+fn text(text: &OsStr) -> Result<CString, String> {
+    // No value is ever repeated: it may be a secret.
+    CString::new(text.as_bytes()).map_err(|_| "a word, a variable or a directory with a NUL in it".to_owned())
 }

@@ -1,96 +1,140 @@
-//! From an order to a program that runs: everything it needs is taken from the document, and nothing from the order
-//! but which is meant.
+//! From an order to a program that runs, and on to its end: a task for each instance, so that who hangs keeps nobody else
+//! waiting. Tells the launcher once that it runs or why not, and once that it ended.
+//!
+//! What of a start can hang is waited for by its task alone, and has a bound. The document is read and its user looked
+//! up as an errand, on a thread that may hang. The cgroup is made here: the kernel's own file systems hang for nobody.
+//! The process is forked here as well, since programs end with the thread that forked them, and this one lives as long as
+//! the launcher; a fork waits for nothing. What the child does then can hang, in a directory or in the program's file,
+//! and it tells of that by a pipe.
 
-use super::document::{self, Refused, Trust};
-use super::environment::{About, variables, words};
+use super::birth::{Newborn, Stillborn, end_is_wished};
+use super::document::Refused;
+use super::errands::Errands;
 use super::group::Groups;
-use super::identity;
-use super::life::{Manners, Program};
-use super::place::{Socket, absolute};
-use super::protocol::{Instance, Process};
-use super::spawn::{Start, spawn};
-use crate::base::{AccountName, DocumentHash, UpstreamName};
-use crate::config::{Node, UpstreamAddress};
-use nix::unistd::Uid;
+use super::life::{Program, Wish};
+use super::prepare::{Meant, Prepared, prepare};
+use super::protocol::Process;
+use super::server::Event;
+use super::spawn::spawn;
+use crate::base::{now, written_duration};
+use crate::config::Node;
 use std::path::Path;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{Notify, mpsc, watch};
+use tokio::time::{Instant, sleep_until};
 
-/// What an order to start names.
-#[derive(Clone, Debug)]
-pub(super) struct Meant {
-    /// The number.
-    pub(super) instance: Instance,
-    /// Whose program.
-    pub(super) account: AccountName,
-    /// Which.
-    pub(super) upstream: UpstreamName,
-    /// By which document.
-    pub(super) hash: DocumentHash,
+/// What all starts share.
+#[derive(Debug, Default)]
+pub(super) struct Means {
+    /// Where cgroups are made.
+    pub(super) groups: Groups,
+    /// Who may take his time.
+    pub(super) errands: Errands,
 }
 
-/// A program that was started.
-#[derive(Debug)]
-pub(super) struct Started {
-    /// Itself.
-    pub(super) program: Program,
-    /// What is told of it.
-    pub(super) process: Process,
+/// Starts one program, and leads it to its end.
+pub(super) async fn lead(
+    meant: Meant,
+    node: Arc<Node>,
+    means: Rc<Means>,
+    mut wishes: watch::Receiver<Wish>,
+    renewal: Rc<Notify>,
+    events: mpsc::Sender<Event>,
+) {
+    let instance = meant.instance;
+    // Where nobody takes an event the launcher is gone.
+    let tell = async |event| drop(events.send(event).await);
+    match start(&meant, node, &means, &mut wishes).await {
+        Ok((program, process)) => {
+            tell(Event::Started { instance, process }).await;
+            program.live(wishes, renewal, async |end| tell(Event::Ended(end)).await).await;
+        }
+        Err(Stillborn { why, rest }) => {
+            tell(Event::NotStarted { instance, why, lingers: rest.is_some() }).await;
+            if let Some(rest) = rest {
+                // Nobody waits for it.
+                tokio::task::spawn_local(async move {
+                    rest.is_dead().await;
+                    rest.bury().await;
+                    let _ = events.send(Event::Vanished { instance }).await;
+                });
+            }
+        }
+    }
 }
 
-/// Starts it.
-///
-/// # Errors
-/// Why it did not start. Nothing is left of it.
-pub(super) fn start(node: &Node, groups: &mut Groups, meant: &Meant) -> Result<Started, Refused> {
-    let Meant { instance, account, upstream, hash } = meant;
-    let trust = if Uid::effective().is_root() { Trust::Root } else { Trust::Anyone };
-    let document = document::read(node, account, *hash, trust)?;
-    let found = document.upstreams.iter().find(|one| one.name == *upstream);
-    let found = found.ok_or_else(|| format!("the document has no upstream \"{upstream}\""))?;
-    let program =
-        found.program.as_deref().ok_or_else(|| format!("the upstream \"{upstream}\" has no command"))?;
-    let identity = identity::of(&document, &node.launcher)?;
-    let socket = match found.address {
-        UpstreamAddress::Auto => Some(Socket::prepare(node, account, *instance, &identity)?),
-        _ => None,
-    };
-    let path = socket.as_ref().map(|socket| socket.path.clone());
-    let home = &absolute(document.run.home.as_deref().unwrap_or(&identity.home))?;
-    let address = match &found.address {
-        UpstreamAddress::Unix(path) => UpstreamAddress::Unix(absolute(path)?),
-        other => other.clone(),
-    };
-    let about = About {
-        user: &identity.name,
-        home,
-        address: &address,
-        socket: path.as_deref(),
-        account: &document.run.environment,
-        upstream: &program.environment,
-    };
-    let variables = variables(&about);
-    let words = words(&node.launcher.wrapper, &program.command, account, upstream);
-    let directory = home.join(&program.directory);
-    let (group, entrance) = groups
-        .make(account, upstream, *instance, &document.run.limits)
-        .map_err(|error| format!("its cgroup cannot be made: {error}"))?;
-    let wanted = Start { words: &words, variables, directory: &directory, identity: &identity, entrance };
-    let spawned = match spawn(wanted) {
+async fn start(
+    meant: &Meant,
+    node: Arc<Node>,
+    means: &Means,
+    wishes: &mut watch::Receiver<Wish>,
+) -> Result<(Program, Process), Stillborn> {
+    let begun = Instant::from_std(now());
+    let prepared = prepared(meant, node, means, wishes, begun + PREPARATION).await?;
+    let (group, entrance) = means
+        .groups
+        .make(&meant.account, &meant.upstream, meant.instance, &prepared.limits)
+        .await
+        .map_err(|error| Refused::Because(format!("its cgroup cannot be made: {error}")))?;
+    let spawned = match spawn(&prepared, entrance).await {
         Ok(spawned) => spawned,
         Err(why) => {
             group.discard();
-            return Err(why.into());
+            return Err(Refused::Because(why).into());
         }
     };
-    let uid = identity.uid.as_raw();
-    let process =
-        Process { pid: spawned.process.id(), uid, socket: path, cgroup: group.path().map(Path::to_owned) };
-    let manners = Manners {
-        hot_restart: program.hot_restart,
-        stop_signal: program.stop_signal,
-        stop_timeout: program.stop_timeout,
-        start_timeout: program.start_timeout,
+    let Prepared { mut words, directory, identity, socket, manners, .. } = prepared;
+    let process = Process {
+        pid: spawned.pid.as_raw_nonzero().get().unsigned_abs(),
+        uid: identity.uid.as_raw(),
+        socket: socket.as_ref().map(|socket| socket.path.clone()),
+        cgroup: group.path().map(Path::to_owned),
     };
-    let program = Program::new(*instance, spawned, group, socket, manners)
-        .map_err(|error| format!("it cannot be watched: {error}"))?;
-    Ok(Started { program, process })
+    let time = manners.start_timeout.saturating_sub(MARGIN.min(manners.start_timeout / 10));
+    let program = Program {
+        instance: meant.instance,
+        pid: spawned.pid,
+        life: spawned.life,
+        output: spawned.output,
+        group,
+        socket,
+        manners,
+    };
+    let newborn = Newborn { program, steps: spawned.steps, word: words.swap_remove(0), directory };
+    Ok((newborn.wait(wishes, (time, begun + time)).await?, process))
 }
+
+/// What the document says, within its time.
+async fn prepared(
+    meant: &Meant,
+    node: Arc<Node>,
+    means: &Means,
+    wishes: &mut watch::Receiver<Wish>,
+    by: Instant,
+) -> Result<Prepared, Refused> {
+    let (stage, at) = watch::channel("another start of this account, or too many others, is under way");
+    let errand = {
+        let meant = meant.clone();
+        move || prepare(&node, &meant, &stage)
+    };
+    let late = || format!("{}: it takes longer than {}", *at.borrow(), written_duration(PREPARATION));
+    tokio::select! {
+        prepared = means.errands.run(&meant.account, errand) => match prepared {
+            Ok(prepared) => prepared,
+            Err(error) => Err(Refused::Because(format!("{}: {error}", *at.borrow()))),
+        },
+        () = end_is_wished(wishes) => {
+            Err(Refused::Stopped(format!("{}: it was to end before it had begun", *at.borrow())))
+        }
+        () = sleep_until(by) => Err(Refused::Because(late())),
+    }
+}
+
+/// How long reading a document and looking a user up may take: far longer than either does.
+const PREPARATION: Duration = Duration::from_secs(10);
+
+/// So much earlier than `start_timeout` a start that hangs is given up: the node, which counts by it too, is told what
+/// hangs and not only that nothing is ready. At most a tenth of it.
+const MARGIN: Duration = Duration::from_millis(500);

@@ -59,9 +59,14 @@ impl Place {
 
 /// The order to start `web` of alice.
 pub(super) fn start(instance: u64, hash: DocumentHash) -> Order {
+    start_of("alice", instance, hash)
+}
+
+/// The same of anybody.
+pub(super) fn start_of(account: &str, instance: u64, hash: DocumentHash) -> Order {
     Order::Start {
         instance: Instance(instance),
-        account: AccountName::new("alice").unwrap(),
+        account: AccountName::new(account).unwrap(),
         upstream: UpstreamName::new("web").unwrap(),
         hash,
     }

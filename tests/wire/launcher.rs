@@ -7,10 +7,11 @@ use crate::support::program::is_root;
 use crate::support::{Edge, Launcher, Message, wait};
 use rustix::process::Signal;
 use std::fs;
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 #[test]
@@ -107,6 +108,47 @@ fn without_a_launcher_nothing_is_started_and_the_log_says_why() {
     edge.expect_log("no launcher");
     edge.expect_log("Upstream starting failed: /usr/bin/perl server.pl (the launcher cannot be reached)");
     assert!(starts(&edge, "alice").is_empty());
+}
+
+/// Her program's file hangs whoever opens it, for 45 seconds: somebody holds a lease on it.
+#[test]
+fn whose_start_hangs_keeps_nobody_waiting() {
+    let files = files();
+    let program = files.path().join("alice/program");
+    fs::write(&program, "#!/bin/sh\nexec /usr/bin/perl server.pl\n").expect("our own files");
+    mode(&program, 0o755);
+    let text = document(files.path(), "alice", "start_timeout = \"1s\"\n");
+    let files = files.document("alice", &text.replace("\"/usr/bin/perl\", \"server.pl\"", "\"./program\""));
+    let mut holder = Command::new("/usr/bin/perl")
+        .args(["-e", HOLD])
+        .arg(&program)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("perl is part of every Debian");
+    let mut word = String::new();
+    BufReader::new(holder.stdout.take().expect("piped")).read_line(&mut word).expect("UTF-8");
+    if word != "held\n" {
+        holder.wait().expect("a child");
+        let line = b"left out, because there are no leases here: a start that hangs\n";
+        return std::io::stderr().write_all(line).expect("stderr");
+    }
+    let launcher = Launcher::start(files.path());
+    let edge = files.start();
+    let mut waiting = edge.connect();
+    waiting.send("GET / HTTP/1.1\r\nHost: alice.test\r\n\r\n");
+    edge.expect_log("starting account=alice");
+    served(&edge, "bob");
+    let answer = waiting.response();
+    assert_eq!((answer.status(), answer.word()), (502, "start_failed"), "{}", answer.text());
+    let why = "./program cannot be executed: it takes longer than 900ms";
+    launcher.expect_log(why);
+    edge.expect_log(&format!("Upstream starting failed: ./program ({why})"));
+    let children = format!("/proc/{0}/task/{0}/children", launcher.pid());
+    let pids = fs::read_to_string(children).expect("it runs");
+    assert_eq!(pids.split_whitespace().count(), 1, "nothing is left of it");
+    holder.wait().expect("a child");
+    wait::until("the site", || (get(&edge, "alice").status() == 200).then_some(()));
 }
 
 /// A launcher that is root believes only what root alone can write: who else can, would choose who programs run as.
@@ -279,5 +321,8 @@ const EACCES: i32 = 13;
 const DAEMON: u32 = 1;
 const NOBODY: u32 = 65534;
 const STRANGER: u32 = 54321;
+/// Takes a lease on a file, and gives it back only when nobody writes to it any more.
+const HOLD: &str = "$SIG{IO} = 'IGNORE'; open F, '<', $ARGV[0] or exit; fcntl(F, 1024, 1) or exit; \
+                    $| = 1; print \"held\\n\"; <STDIN>";
 
 const ACCOUNTS: [&str; 2] = ["alice", "bob"];

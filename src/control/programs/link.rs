@@ -2,7 +2,7 @@
 
 use super::{Programs, Running};
 use crate::base::now;
-use crate::launch::{self, Instance, Notice, Notices, Order, Orders};
+use crate::launch::{self, Instance, Notice, Notices, Order, Orders, Process};
 use crate::upstream::{Event, Lifecycle, Phase};
 use std::collections::HashSet;
 use std::future::pending;
@@ -120,7 +120,7 @@ impl Programs {
                     if let Some(known) = self.running.get(&instance) {
                         if known.stopped {
                             let _ = orders.send(Order::Stop { instance });
-                        } else if known.process.is_none() {
+                        } else if let (None, Some(process)) = (&known.process, process) {
                             self.started(instance, process);
                         }
                         continue;
@@ -136,9 +136,10 @@ impl Programs {
                         let _ = orders.send(Order::Stop { instance });
                         continue;
                     };
-                    let pid = process.pid;
-                    tracing::info!(%account, %upstream, pid, "runs already");
-                    entry.note(&self.site_log, format_args!("Upstream runs already (pid {pid})"));
+                    if let Some(Process { pid, .. }) = process {
+                        tracing::info!(%account, %upstream, pid, "runs already");
+                        entry.note(&self.site_log, format_args!("Upstream runs already (pid {pid})"));
+                    }
                     let by = now() + entry.wanted.program.start_timeout;
                     let before = entry.life.phase();
                     entry.life = if stopping {
@@ -151,7 +152,9 @@ impl Programs {
                     let id = entry.upstream.id();
                     let running = Running::taken_over(id, &entry.wanted, stopping, outdated);
                     self.running.insert(instance, running);
-                    self.started(instance, process);
+                    if let Some(process) = process {
+                        self.started(instance, process);
+                    }
                 }
                 Ok(Some(Notice::Listed)) => break,
                 Ok(Some(other)) => self.noticed(other),
