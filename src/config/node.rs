@@ -141,9 +141,12 @@ fn launcher(table: &Table<'_>, state: &Path) -> Launcher {
     if uid_min > uid_max {
         table.refuse_key(d::UID_MIN.name, Wrong::new(format!("{uid_min} is more than `uid_max`, {uid_max}")));
     }
+    let socket = path(table, &keys::LAUNCHER_SOCKET);
+    // What the launcher makes as root is not where the node's user could put something else.
+    let beside = socket.as_deref().and_then(Path::parent).unwrap_or(state);
     Launcher {
-        socket: path(table, &keys::LAUNCHER_SOCKET),
-        directory: path(table, &keys::LAUNCHER_DIRECTORY).unwrap_or_else(|| state.join(d::PROGRAMS)),
+        directory: path(table, &keys::LAUNCHER_DIRECTORY).unwrap_or_else(|| beside.join(d::PROGRAMS)),
+        socket,
         uid_min,
         uid_max,
         cgroup_root: path(table, &keys::LAUNCHER_CGROUP_ROOT),

@@ -1,12 +1,12 @@
 //! What a document says about programs: `[run]`, and the keys of an `[[upstream]]` that has a command.
 
-use super::checked::{Command, Environment, Program, Run, RunLimits};
+use super::checked::{Command, Environment, Program, Run, RunLimits, UpstreamAddress};
 use super::node::user;
 use super::reader::{Table, Value};
 use super::scalar::{Scalar, Wrong, quoted};
 use super::setting::Key;
 use super::{defaults as d, keys};
-use crate::base::ByteSize;
+use crate::base::{ByteSize, DocumentHash};
 use rustix::process::Signal;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -89,6 +89,17 @@ pub(super) fn program(table: &Table<'_>, is_auto: bool) -> Option<Box<Program>> 
         }
     }
     Some(Box::new(Program { command: self::command(command?)?, ..said }))
+}
+
+impl Program {
+    /// The hash of all that a change of starts it anew: two instances with the same one are the same program, whatever else
+    /// their documents say. Node and launcher compare it where the node takes over what runs.
+    pub fn runs_as(&self, run: &Run, address: &UpstreamAddress) -> DocumentHash {
+        let Run { user, home, address: own, environment, limits, cgroup } = run;
+        let of_run = (user, home, own, limits, cgroup, &environment.0);
+        let of_program = (&self.command, &self.directory, &self.environment.0, &self.revision, address);
+        DocumentHash::of(format!("{of_run:?} {of_program:?}").as_bytes())
+    }
 }
 
 fn command(value: Value<'_, '_>) -> Option<Command> {

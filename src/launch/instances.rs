@@ -163,7 +163,7 @@ mod tests {
         let (wish, wishes) = watch::channel(Wish::Run);
         let (account, upstream) = names(account);
         let hash = DocumentHash::of(b"");
-        let process = Some(Process { pid: 2, uid: 3, socket: None, cgroup: None });
+        let process = Some(Process { pid: 2, uid: 3, runs_as: hash, socket: None, cgroup: None });
         (Entry { account, upstream, hash, process, wish, renewal: Rc::default() }, wishes)
     }
 

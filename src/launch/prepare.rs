@@ -42,6 +42,8 @@ pub(super) struct Prepared {
     pub(super) socket: Option<Socket>,
     /// What the account's programs may take together.
     pub(super) limits: RunLimits,
+    /// What it is.
+    pub(super) runs_as: DocumentHash,
     /// How it is treated.
     pub(super) manners: Manners,
 }
@@ -89,6 +91,7 @@ pub(super) fn prepare(
         directory: home.join(&program.directory),
         socket,
         limits: document.run.limits.clone(),
+        runs_as: program.runs_as(&document.run, &found.address),
         manners: Manners {
             hot_restart: program.hot_restart,
             stop_signal: program.stop_signal,

@@ -112,6 +112,8 @@ pub struct Process {
     pub pid: u32,
     /// The user it runs as.
     pub uid: u32,
+    /// What it was started as: see [`Program::runs_as`](crate::config::Program::runs_as).
+    pub runs_as: DocumentHash,
     /// Where it listens, if its address is `"auto"`.
     pub socket: Option<PathBuf>,
     /// The control group of it and all it starts, which tells what they use; `None`: it has none of its own.

@@ -85,10 +85,11 @@ async fn start(
             return Err(Refused::Because(why).into());
         }
     };
-    let Prepared { mut words, directory, identity, socket, manners, .. } = prepared;
+    let Prepared { mut words, directory, identity, socket, runs_as, manners, .. } = prepared;
     let process = Process {
         pid: spawned.pid.as_raw_nonzero().get().unsigned_abs(),
         uid: identity.uid.as_raw(),
+        runs_as,
         socket: socket.as_ref().map(|socket| socket.path.clone()),
         cgroup: group.path().map(Path::to_owned),
     };

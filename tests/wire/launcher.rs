@@ -27,13 +27,16 @@ fn a_launcher_of_its_own_starts_who_is_asked_for() {
     assert_eq!(parent(&pid), launcher.pid(), "it is the launcher's child");
 }
 
-/// All of them, not only those of the first account.
+/// All of them, not only those of the first account; and though a document has changed since they were started, in what
+/// does not concern how they run.
 #[test]
 fn programs_outlive_the_node_and_are_taken_over() {
     let files = files();
     let launcher = Launcher::start(files.path());
     let edge = files.start();
     let before: Vec<String> = ACCOUNTS.iter().map(|account| served(&edge, account)).collect();
+    edge.write_document("alice", &document(edge.path(), "alice", "idle_time = \"never\"\n"));
+    edge.expect_log("document applied");
     let edge = edge.restart();
     let after: Vec<String> = ACCOUNTS.iter().map(|account| served(&edge, account)).collect();
     assert_eq!(after, before);

@@ -32,7 +32,7 @@ pub(in crate::config) const LAUNCHER_SOCKET: Key = Key {
 pub(in crate::config) const LAUNCHER_DIRECTORY: Key = Key {
     name: "directory",
     takes: "a directory: `\"/run/parvis-programs\"`",
-    absent: Absent::Means("`programs` in the `state` directory"),
+    absent: Absent::Means("`programs` beside the launcher's `socket`; without one, in the `state` directory"),
     effect: "Where the sockets of `address = \"auto\"` are, in a directory an account that only its user and Parvis can \
              enter. Made by the launcher. The path of a socket has at most 107 bytes, so keep it short.",
 };

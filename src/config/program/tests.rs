@@ -147,6 +147,34 @@ fn mistakes_are_told_with_what_to_write() {
 }
 
 #[test]
+fn what_starts_a_program_anew_makes_it_another() {
+    let hash = |run: &str, lines: &str| {
+        let document = check(&format!("{run}[[upstream]]\nname = \"web\"\n{lines}\n")).unwrap();
+        let upstream = &document.upstreams[0];
+        upstream.program.as_ref().unwrap().runs_as(&document.run, &upstream.address)
+    };
+    let one = "address = \"auto\"\ncommand = [\"a\", \"b\"]";
+    let same = hash("", one);
+    for (run, more) in [("", "idle_time = \"1m\""), ("", "ready_path = \"/\""), ("[limits]\nqueue = 7\n", "")]
+    {
+        assert_eq!(hash(run, &format!("{one}\n{more}")), same, "{run}{more}");
+    }
+    for (run, lines) in [
+        ("", "address = \"auto\"\ncommand = [\"a\", \"c\"]"),
+        ("", "address = \"auto\"\ncommand = \"a b\""),
+        ("", "address = \"[::1]:1\"\ncommand = [\"a\", \"b\"]"),
+        ("", &format!("{one}\ndirectory = \"x\"")),
+        ("", &format!("{one}\nrevision = \"2\"")),
+        ("", &format!("{one}\nenvironment = {{ A = \"1\" }}")),
+        ("[run]\nenvironment = { A = \"1\" }\n", one),
+        ("[run]\nuser = \"x\"\n", one),
+        ("[run]\npids_max = 7\n", one),
+    ] {
+        assert_ne!(hash(run, lines), same, "{run}{lines}");
+    }
+}
+
+#[test]
 fn the_environment_is_never_told() {
     for environment in
         ["\"hunter2\"", "[\"hunter2\"]", "{ A = [\"hunter2\"] }", "{ A = \"hunter2\", PORT = \"hunter2\" }"]

@@ -147,7 +147,10 @@ impl Programs {
                     } else {
                         Lifecycle::adopted(instance, by)
                     };
-                    let outdated = entry.hash != hash;
+                    let outdated = match &process {
+                        Some(process) => process.runs_as != entry.wanted.hash(),
+                        None => entry.hash != hash,
+                    };
                     self.metrics.programs().moved(Some(before.word()), Some(entry.life.phase().word()));
                     let id = entry.upstream.id();
                     let running = Running::taken_over(id, &entry.wanted, stopping, outdated);

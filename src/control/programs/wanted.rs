@@ -2,7 +2,7 @@
 
 use super::{Entry, Programs};
 use crate::account::Form;
-use crate::base::{AccountName, now, wall};
+use crate::base::{AccountName, DocumentHash, now, wall};
 use crate::config::{Program, Run, UpstreamAddress};
 use crate::upstream::{Event, Lifecycle, Upstream, UpstreamId};
 use std::collections::BTreeSet;
@@ -30,6 +30,11 @@ impl Wanted {
                 && one.environment == other.environment
         };
         self.run == other.run && self.address == other.address && same(&self.program, &other.program)
+    }
+
+    /// What an instance of it is told to run as.
+    pub(super) fn hash(&self) -> DocumentHash {
+        self.program.runs_as(&self.run, &self.address)
     }
 
     /// Whether an instance that was started by it becomes one of `other` by the signal that it was started to renew itself
