@@ -39,15 +39,12 @@ impl Errands {
         // The account's first: who waits for an errand of his own keeps no place from others.
         let own = own.acquire_owned().await.map_err(closed)?;
         let place = Arc::clone(&self.all).acquire_owned().await.map_err(closed)?;
-        let (bring, brought) = oneshot::channel();
-        let main = move || {
+        aside(move || {
             let done = errand();
             drop((own, place));
-            // Who left waits for nothing.
-            let _ = bring.send(done);
-        };
-        thread::Builder::new().name("errand".to_owned()).spawn(main)?;
-        brought.await.map_err(|_| io::Error::other("it came to nothing"))
+            done
+        })
+        .await
     }
 
     fn own(&self, account: &AccountName) -> Arc<Semaphore> {
@@ -56,6 +53,18 @@ impl Errands {
         of.retain(|_, one| Arc::strong_count(one) > 1);
         Arc::clone(of.entry(account.clone()).or_insert_with(|| Arc::new(Semaphore::new(1))))
     }
+}
+
+/// Runs an errand of nobody's on a thread of its own, at once. How many there are is for the caller to bound.
+///
+/// # Errors
+/// The system's: there is no thread for it.
+pub(super) async fn aside<T: Send + 'static>(errand: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
+    let (bring, brought) = oneshot::channel();
+    // Who left waits for nothing.
+    let main = move || drop(bring.send(errand()));
+    thread::Builder::new().name("errand".to_owned()).spawn(main)?;
+    brought.await.map_err(|_| io::Error::other("it came to nothing"))
 }
 
 /// Errands at a time: more than a machine has processors for, since most of them wait for a disk.

@@ -1,5 +1,6 @@
 //! The launcher as a process of its own: its socket, who may connect to it, its signals.
 
+use super::errands::aside;
 use super::server::{Event, Kind, Launcher, runtime};
 use super::wire::greet;
 use crate::config::{self, Node};
@@ -88,10 +89,9 @@ impl Outside {
         loop {
             tokio::select! {
                 accepted = self.socket.accept() => match accepted {
-                    Ok(stream) if greetings.len() < MOST_GREETINGS => match refusal(&stream, &self.node.load()) {
-                        None => drop(greetings.spawn_local(welcome(stream, events.clone()))),
-                        Some(why) => tracing::warn!(why, "a connection is refused"),
-                    },
+                    Ok(stream) if greetings.len() < MOST_GREETINGS => {
+                        greetings.spawn_local(welcome(stream, self.node.load_full(), events.clone()));
+                    }
                     Ok(_) => tracing::warn!("too many connect at a time: one is refused"),
                     Err(error) => {
                         tracing::warn!(%error, "no connection can be accepted");
@@ -140,8 +140,16 @@ pub(super) fn refusal(stream: &UnixStream, node: &Node) -> Option<String> {
     (!may).then(|| format!("user {uid} is not the node's"))
 }
 
-/// Exchanges hellos.
-async fn welcome(stream: UnixStream, events: mpsc::Sender<Event>) {
+/// Exchanges hellos, with whoever may.
+async fn welcome(stream: UnixStream, node: Arc<Node>, events: mpsc::Sender<Event>) {
+    // Users are looked up, and that may take its time.
+    let (stream, refusal) = match aside(move || (refusal(&stream, &node), stream)).await {
+        Ok((refusal, stream)) => (stream, refusal),
+        Err(error) => return tracing::warn!(%error, "a connection is refused"),
+    };
+    if let Some(why) = refusal {
+        return tracing::warn!(why, "a connection is refused");
+    }
     match greet(stream).await {
         Ok((incoming, outgoing)) => {
             // Where nobody takes it the launcher is gone.

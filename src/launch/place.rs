@@ -6,7 +6,10 @@ use super::protocol::Instance;
 use crate::base::AccountName;
 use crate::config::Node;
 use nix::unistd::{Gid, Uid, User};
-use rustix::fs::{FileType, Mode, OFlags, fchmod, fchown, fstat, mkdirat, open, openat};
+use rustix::fs::{
+    AtFlags, FileType, Mode, OFlags, ResolveFlags, fchmod, fchown, fstat, mkdirat, open, openat, openat2,
+    unlinkat,
+};
 use rustix::io::Errno;
 use std::fs::{self, DirBuilder, File, Permissions};
 use std::io;
@@ -69,7 +72,7 @@ impl Socket {
 impl Drop for Socket {
     fn drop(&mut self) {
         // A program that ends in order has removed it.
-        let _ = fs::remove_file(&self.path);
+        let _ = remove(&self.path);
     }
 }
 
@@ -149,8 +152,7 @@ fn make_shared(parent: &Path, account: &AccountName, owner: Uid, group: Gid) -> 
 /// Lets `group` connect to the socket at `path`. Its directory is the owner's, who may put there what it likes:
 /// only a socket of its own, and of that group, is touched.
 fn let_in(path: &Path, owner: Uid, group: Gid) -> io::Result<bool> {
-    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let socket = File::from(open(path, flags, Mode::empty())?);
+    let socket = File::from(open_within(path, OFlags::empty())?);
     let status = fstat(&socket)?;
     let is_its = status.st_uid == owner.as_raw() && status.st_gid == group.as_raw();
     if FileType::from_raw_mode(status.st_mode) != FileType::Socket || !is_its {
@@ -163,6 +165,23 @@ fn let_in(path: &Path, owner: Uid, group: Gid) -> io::Result<bool> {
         fs::set_permissions(opened, Permissions::from_mode(mode))?;
     }
     Ok(true)
+}
+
+fn remove(path: &Path) -> io::Result<()> {
+    let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else { return Ok(()) };
+    Ok(unlinkat(open_within(directory, OFlags::DIRECTORY)?, name, AtFlags::empty())?)
+}
+
+/// Finds what is at `path`, by path alone, and follows neither a link nor a mount below the directory of all accounts:
+/// who may mount something in his own could have a look at it hang, and everybody with it.
+fn open_within(path: &Path, what: OFlags) -> io::Result<OwnedFd> {
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC | what;
+    let levels = if what.contains(OFlags::DIRECTORY) { 1 } else { 2 };
+    let parent = path.ancestors().nth(levels).unwrap_or(path);
+    let below = path.strip_prefix(parent).unwrap_or(path);
+    let parent: OwnedFd = open(parent, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+    let within = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_XDEV;
+    Ok(openat2(parent, below, flags, Mode::empty(), within)?)
 }
 
 /// The kernel takes no longer path of a socket: 108 bytes with the NUL at its end.

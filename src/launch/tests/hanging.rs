@@ -210,6 +210,27 @@ async fn whose_document_hangs_keeps_nobody_waiting() {
     assert!(last.iter().any(|one| matches!(one, Notice::Ended { instance: Instance(3), .. })), "{last:?}");
 }
 
+/// The directory of its socket is the account's own: it may mount there what it likes.
+#[tokio::test(flavor = "local")]
+async fn who_lets_his_sockets_directory_hang_keeps_nobody_waiting() {
+    let place = Place::new();
+    let mut node = place.node();
+    node.user = Some("nobody".to_owned());
+    let alice = place.program("alice", &sh("exec sleep 1000").replace("[::1]:8100", "auto"));
+    let bob = place.program("bob", &sh("exec sleep 1000"));
+    let mut launcher = Launcher::new(node).await;
+    let (.., socket) = launcher.started(start(1, alice)).await;
+    let Some(_hang) = Hang::mount(socket.unwrap().parent().unwrap(), DIRECTORY) else { return };
+    // Again and again it is looked whether the socket is there.
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    launcher.started(start_of("bob", 2, bob)).await;
+    for number in [1, 2] {
+        launcher.orders.send(kill(number)).unwrap();
+        assert_eq!(launcher.ended().await.0, Ending::Signal(9));
+    }
+    assert_eq!(launcher.end().await, []);
+}
+
 /// A launcher of its own, within this process.
 fn standing(node: Node) -> (Sender<Event>, JoinHandle<()>) {
     let (launcher, mut events) = Standing::new(Kind::Standing, Arc::new(ArcSwap::from_pointee(node)));
