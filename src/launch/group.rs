@@ -1,5 +1,5 @@
-//! What holds all processes of an instance together: a cgroup of its own (cgroup v2), or its process group where there
-//! is no `cgroup_root`. A process can leave its process group, and no cgroup.
+//! What holds all processes of an instance together: a cgroup of its own (cgroup v2), in its account's below `cgroup_root`
+//! or in the platform's container, or else its process group. A process can leave its process group, and no cgroup.
 
 use super::limits;
 use super::protocol::Instance;
@@ -38,7 +38,15 @@ struct Settings {
 /// What holds the processes of one instance.
 #[derive(Debug)]
 pub(super) struct Group {
-    cgroup: Option<PathBuf>,
+    cgroup: Option<Cgroup>,
+}
+
+/// The cgroup of one instance.
+#[derive(Debug)]
+struct Cgroup {
+    path: PathBuf,
+    /// Whether the one it is in was made by the launcher, and goes with the last.
+    is_parent_ours: bool,
 }
 
 impl Groups {
@@ -68,7 +76,7 @@ impl Groups {
     pub(super) async fn sweep(&self) {
         let root = self.settings.borrow().root.clone();
         if let Some(root) = root {
-            self.once(&root).get_or_init(|| end_leftovers(directories(&root))).await;
+            self.once(&root).get_or_init(|| end_leftovers(directories(&root), true)).await;
         }
     }
 
@@ -76,8 +84,9 @@ impl Groups {
         self.swept.borrow_mut().entry(place.to_owned()).or_default().clone()
     }
 
-    /// The group of a new instance, and the file its process enters it by. Writes the account's limits. Makes nothing where
-    /// leftovers are still being ended.
+    /// The group of a new instance, and the file its process enters it by: in the `container` of its account, where the
+    /// platform has one, or in a cgroup of ours, into which the account's limits are written. Makes nothing where leftovers
+    /// are still being ended.
     ///
     /// # Errors
     /// The system's: without its cgroup no program is started.
@@ -87,16 +96,24 @@ impl Groups {
         upstream: &UpstreamName,
         instance: Instance,
         wanted: &RunLimits,
+        container: Option<&Path>,
     ) -> io::Result<(Group, Option<File>)> {
-        self.sweep().await;
-        let Some(root) = &self.settings.borrow().root else { return Ok((Group { cgroup: None }, None)) };
-        let of_account = root.join(account.as_str());
-        make_directory(&of_account)?;
-        limits::apply(root, &of_account, wanted, &mut self.missing.borrow_mut());
-        let cgroup = of_account.join(leaf(upstream, instance));
-        make_directory(&cgroup)?;
-        let entrance = File::options().write(true).open(cgroup.join("cgroup.procs"));
-        let group = Group { cgroup: Some(cgroup) };
+        let parent = if let Some(container) = container {
+            let place = vec![container.to_owned()];
+            self.once(container).get_or_init(|| end_leftovers(place, false)).await;
+            container.to_owned()
+        } else {
+            self.sweep().await;
+            let Some(root) = &self.settings.borrow().root else { return Ok((Group { cgroup: None }, None)) };
+            let of_account = root.join(account.as_str());
+            make_directory(&of_account)?;
+            limits::apply(root, &of_account, wanted, &mut self.missing.borrow_mut());
+            of_account
+        };
+        let path = parent.join(leaf(upstream, instance));
+        make_directory(&path)?;
+        let entrance = File::options().write(true).open(path.join("cgroup.procs"));
+        let group = Group { cgroup: Some(Cgroup { path, is_parent_ours: container.is_none() }) };
         match entrance {
             Ok(entrance) => Ok((group, Some(entrance))),
             Err(error) => {
@@ -111,7 +128,7 @@ impl Group {
     /// Kills all of it. `leader` is the program's process, which nobody has waited for yet: its number is still its.
     pub(super) fn kill(&self, leader: Pid) {
         let killed = match &self.cgroup {
-            Some(cgroup) => kill_cgroup(cgroup),
+            Some(cgroup) => kill_cgroup(&cgroup.path),
             None => match kill_process_group(leader, Signal::KILL) {
                 // It has not come to a session of its own.
                 Err(Errno::SRCH) => Ok(()),
@@ -125,12 +142,12 @@ impl Group {
 
     /// Its cgroup, if it has one.
     pub(super) fn path(&self) -> Option<&Path> {
-        self.cgroup.as_deref()
+        self.cgroup.as_ref().map(|cgroup| &*cgroup.path)
     }
 
     /// Whether the kernel killed one of its processes for want of memory. To be asked before it is removed.
     pub(super) fn ran_out_of_memory(&self) -> bool {
-        let Some(cgroup) = &self.cgroup else { return false };
+        let Some(cgroup) = self.path() else { return false };
         fs::read_to_string(cgroup.join("memory.events")).is_ok_and(|events| has_oom_kill(&events))
     }
 
@@ -151,8 +168,7 @@ impl Group {
     pub(super) fn discard(self) {
         if let Some(cgroup) = self.cgroup {
             // What cannot be removed is removed by the next launcher.
-            let _ = fs::remove_dir(&cgroup);
-            let _ = cgroup.parent().map(fs::remove_dir);
+            cgroup.try_remove();
         }
     }
 }
@@ -185,14 +201,26 @@ fn is_leaf(name: &str) -> bool {
         .is_some_and(|(upstream, instance)| UpstreamName::new(upstream).is_ok() && is_instance(instance))
 }
 
-/// Ends what runs in `accounts` by the hand of a launcher that is no more.
-async fn end_leftovers(accounts: Vec<PathBuf>) {
-    let mut left: Vec<PathBuf> = accounts.iter().flat_map(|account| directories(account)).collect();
+impl Cgroup {
+    /// Removes it with all below it, and the one it is in where that is ours and it was the last. `false`: something is left.
+    fn try_remove(&self) -> bool {
+        let is_removed = remove_tree(&self.path, DEEPEST);
+        if is_removed && self.is_parent_ours {
+            // Refused while there are others.
+            let _ = self.path.parent().map(fs::remove_dir);
+        }
+        is_removed
+    }
+}
+
+/// Ends what runs in instances' cgroups in `places` by the hand of a launcher that is no more.
+async fn end_leftovers(places: Vec<PathBuf>, is_parent_ours: bool) {
+    let mut left: Vec<PathBuf> = places.iter().flat_map(|place| directories(place)).collect();
     left.retain(|cgroup| cgroup.file_name().and_then(|name| name.to_str()).is_some_and(is_leaf));
     for cgroup in &left {
         tracing::warn!(cgroup = %cgroup.display(), "left behind: killed");
     }
-    remove(left).await;
+    remove(left.into_iter().map(|path| Cgroup { path, is_parent_ours }).collect()).await;
 }
 
 fn directories(path: &Path) -> Vec<PathBuf> {
@@ -201,26 +229,21 @@ fn directories(path: &Path) -> Vec<PathBuf> {
     entries.flatten().filter(is_directory).map(|entry| entry.path()).collect()
 }
 
-/// Kills and removes cgroups with all below them, and their accounts' where they were the last.
-async fn remove(mut cgroups: Vec<PathBuf>) {
+/// Kills and removes cgroups with all below them.
+async fn remove(mut cgroups: Vec<Cgroup>) {
     for _ in 0..REMOVALS {
         cgroups.retain(|cgroup| {
             // Whoever was not reached this time is reached the next.
-            let _ = kill_cgroup(cgroup);
-            let is_left = !remove_tree(cgroup, DEEPEST);
-            if !is_left {
-                // Refused while there are others.
-                let _ = cgroup.parent().map(fs::remove_dir);
-            }
-            is_left
+            let _ = kill_cgroup(&cgroup.path);
+            !cgroup.try_remove()
         });
         if cgroups.is_empty() {
             return;
         }
         tokio::time::sleep(REMOVAL_PAUSE).await;
     }
-    for cgroup in cgroups {
-        tracing::warn!(cgroup = %cgroup.display(), "processes that do not die: the cgroup stays");
+    for Cgroup { path, .. } in cgroups {
+        tracing::warn!(cgroup = %path.display(), "processes that do not die: the cgroup stays");
     }
 }
 
@@ -301,7 +324,8 @@ mod tests {
         let groups = Groups::default();
         groups.configure(&Launcher { cgroup_root: Some(root.clone()), ..Launcher::default() });
         let (alice, web) = (AccountName::new("alice").unwrap(), UpstreamName::new("web").unwrap());
-        let (group, entrance) = groups.make(&alice, &web, Instance(1), &RunLimits::default()).await.unwrap();
+        let (group, entrance) =
+            groups.make(&alice, &web, Instance(1), &RunLimits::default(), None).await.unwrap();
         assert!(entrance.is_none() && group.cgroup.is_none());
         assert_eq!(directories(&root), Vec::<PathBuf>::new());
     }

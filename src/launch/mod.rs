@@ -10,6 +10,7 @@
 mod birth;
 mod client;
 mod connection;
+mod container;
 mod document;
 mod environment;
 mod errands;

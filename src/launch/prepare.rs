@@ -1,6 +1,7 @@
 //! What an order to start means: everything a program needs is taken from the document, and nothing from the order but
 //! which is meant. Runs as an errand: it reads files and asks who users are, and any of that may take its time.
 
+use super::container;
 use super::document::{self, Refused, Trust};
 use super::environment::{About, variables, words};
 use super::identity::{self, Identity};
@@ -44,6 +45,8 @@ pub(super) struct Prepared {
     pub(super) limits: RunLimits,
     /// What it is.
     pub(super) runs_as: DocumentHash,
+    /// The platform's own cgroup for them.
+    pub(super) container: Option<PathBuf>,
     /// How it is treated.
     pub(super) manners: Manners,
 }
@@ -67,6 +70,9 @@ pub(super) fn prepare(
         found.program.as_deref().ok_or_else(|| format!("the upstream \"{upstream}\" has no command"))?;
     stage.send_replace("its user cannot be looked up");
     let identity = identity::of(&document, &node.launcher)?;
+    stage.send_replace("its control group cannot be looked at");
+    let root = node.launcher.cgroup_root.as_deref();
+    let container = document.run.cgroup.as_deref().map(|path| container::find(path, root)).transpose()?;
     stage.send_replace("the directory of its socket cannot be made");
     let socket = match found.address {
         UpstreamAddress::Auto => Some(Socket::prepare(node, account, *instance, &identity)?),
@@ -92,6 +98,7 @@ pub(super) fn prepare(
         socket,
         limits: document.run.limits.clone(),
         runs_as: program.runs_as(&document.run, &found.address),
+        container,
         manners: Manners {
             hot_restart: program.hot_restart,
             stop_signal: program.stop_signal,

@@ -73,9 +73,10 @@ async fn start(
 ) -> Result<(Program, Process), Stillborn> {
     let begun = Instant::from_std(now());
     let prepared = prepared(meant, node, means, wishes, begun + PREPARATION).await?;
+    let Prepared { limits, container, .. } = &prepared;
     let (group, entrance) = means
         .groups
-        .make(&meant.account, &meant.upstream, meant.instance, &prepared.limits)
+        .make(&meant.account, &meant.upstream, meant.instance, limits, container.as_deref())
         .await
         .map_err(|error| Refused::Because(format!("its cgroup cannot be made: {error}")))?;
     let spawned = match spawn(&prepared, entrance).await {

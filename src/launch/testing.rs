@@ -5,7 +5,7 @@ use crate::config::{self, Node};
 use crate::launch::{Instance, Order};
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// A directory that goes with it.
 pub(super) struct Place {
@@ -70,4 +70,13 @@ pub(super) fn start_of(account: &str, instance: u64, hash: DocumentHash) -> Orde
         upstream: UpstreamName::new("web").unwrap(),
         hash,
     }
+}
+
+/// A cgroup for this test, where the machine has cgroup v2 and lets us make one.
+pub(super) fn cgroup(name: &str) -> Option<PathBuf> {
+    let root = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"].into_iter().find_map(|mount| {
+        Path::new(mount).join("cgroup.subtree_control").exists().then(|| PathBuf::from(mount))
+    })?;
+    let root = root.join(format!("parvis-test-{name}-{}", std::process::id()));
+    fs::create_dir(&root).is_ok().then_some(root)
 }

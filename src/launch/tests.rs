@@ -1,7 +1,7 @@
 //! Programs that really run, under a launcher within the test's process.
 
 use super::protocol::{Ending, Instance, Notice, Order, Process};
-use super::testing::{Place, start};
+use super::testing::{Place, cgroup, start};
 use super::{Notices, Orders, connect, embedded};
 use crate::base::{AccountName, DocumentHash, UpstreamName};
 use crate::config::Node;
@@ -343,18 +343,9 @@ async fn a_wrapper_stands_in_front() {
     assert_eq!(launcher.ended().await.1, ["alice -- /bin/sh -c exec ls -l"]);
 }
 
-/// A cgroup for this test, where the machine has cgroup v2 and lets us make one.
-fn cgroup_root(name: &str) -> Option<PathBuf> {
-    let root = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"].into_iter().find_map(|mount| {
-        Path::new(mount).join("cgroup.subtree_control").exists().then(|| PathBuf::from(mount))
-    })?;
-    let root = root.join(format!("parvis-test-{name}-{}", Pid::this()));
-    fs::create_dir(&root).is_ok().then_some(root)
-}
-
 #[tokio::test(flavor = "local")]
 async fn nothing_leaves_its_cgroup() {
-    let Some(root) = cgroup_root("leave") else {
+    let Some(root) = cgroup("leave") else {
         return println!("skipped: no cgroup can be made here");
     };
     let place = Place::new();
@@ -379,6 +370,62 @@ async fn nothing_leaves_its_cgroup() {
     until("the cgroups are removed", || !root.join("alice").exists()).await;
     launcher.end().await;
     fs::remove_dir(root).unwrap();
+}
+
+/// The platform's own cgroup for an account: ours is made in it and goes, it and what else is in it stay.
+#[tokio::test(flavor = "local")]
+async fn a_container_holds_what_its_account_starts_and_stays() {
+    let Some(container) = cgroup("container") else {
+        return println!("skipped: no cgroup can be made here");
+    };
+    let place = Place::new();
+    let sleep_in = |name: &str| {
+        let cgroup = container.join(name);
+        fs::create_dir(&cgroup).unwrap();
+        let sleep = Killed(std::process::Command::new("sleep").arg("1000").spawn().unwrap());
+        fs::write(cgroup.join("cgroup.procs"), sleep.0.id().to_string()).unwrap();
+        sleep
+    };
+    let (mut left, others) = (sleep_in("web-0000000000000001"), sleep_in("init.scope"));
+    let document = |cgroup: &Path, script: &str| {
+        let home = place.path("home");
+        format!(
+            "[run]\nuser = \"nobody\"\nhome = {home:?}\ncgroup = {cgroup:?}\n[[upstream]]\nname = \"web\"\n{}\n",
+            sh(script)
+        )
+    };
+    let mut launcher = Launcher::new(place.node()).await;
+    let script = "setsid sleep 1000 & echo $!; grep 0:: /proc/self/cgroup";
+    let hash = place.write("alice", &document(&container, script));
+    launcher.orders.send(start(2, hash)).unwrap();
+    let Notice::Started { process, .. } = launcher.next().await else { panic!("not started") };
+    assert!(!left.0.wait().unwrap().success(), "what was left behind is ended first");
+    assert_eq!(process.cgroup, Some(container.join("web-0000000000000002")));
+    let (_, words) = launcher.ended().await;
+    let name = container.file_name().unwrap().to_str().unwrap();
+    assert_eq!(words[1], format!("0::/{name}/web-0000000000000002"));
+    let child = number(&words[0]);
+    until("what took a session of its own is killed", || !is_alive(child)).await;
+    let held = || fs::read_dir(&container).unwrap().flatten().filter(|one| one.path().is_dir()).count();
+    assert_eq!(held(), 1, "ours are gone");
+    assert!(is_alive(others.0.id()));
+    // What is there by then is no leftover, and one that is not started leaves nothing.
+    let hash = place.write("alice", &document(&container, "sleep 1000"));
+    launcher.started(start(3, hash)).await;
+    launcher.started(start(4, hash)).await;
+    let hash = place.write("alice", &document(&container, "x").replace("/bin/sh", "/no/such"));
+    assert!(launcher.refused(start(5, hash)).await.starts_with("/no/such cannot be executed"));
+    assert_eq!(held(), 3);
+
+    let none = container.join("none");
+    let hash = place.write("alice", &document(&none, "sleep 1000"));
+    let why = launcher.refused(start(6, hash)).await;
+    assert_eq!(why, format!("[run] cgroup {}: No such file or directory (os error 2)", none.display()));
+    assert!(!none.exists(), "none is made");
+    assert_eq!(launcher.end().await.len(), 2);
+    drop(others);
+    until("what was there before", || fs::remove_dir(container.join("init.scope")).is_ok()).await;
+    fs::remove_dir(container).unwrap();
 }
 
 /// The launcher as a process of its own: signals are a process's, so the test starts itself again.
