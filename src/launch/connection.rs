@@ -8,7 +8,7 @@ use std::io;
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinHandle};
 
-/// A connection. Closed: what waits is still written, and no order is taken any more.
+/// A connection.
 #[derive(Debug)]
 pub(super) struct Connection {
     /// Its number.
@@ -37,9 +37,10 @@ impl Connection {
         self.notices.try_send(notice).is_ok()
     }
 
-    /// Closes it.
+    /// Closes it at once: who is not heard any more is told nothing more either, and need not read first what waits.
     pub(super) fn close(self) {
         self.reader.abort();
+        self.writer.abort();
     }
 
     /// Closes it once all that waits is written.
@@ -93,3 +94,30 @@ async fn write(
 
 /// Notices that wait for a node that does not read: far more than happens while it is busy, and bounded in memory.
 const MOST_WAITING: usize = 10_000;
+
+#[cfg(test)]
+mod tests {
+    use super::super::protocol::Instance;
+    use super::super::wire::halves;
+    use super::*;
+    use tokio::net::UnixStream;
+
+    /// One that does not read is not waited for.
+    #[tokio::test(flavor = "local")]
+    async fn what_is_closed_is_written_to_no_longer() {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let (events, mut happens) = mpsc::channel(1);
+        let why = "x".repeat(1000);
+        let listing = vec![Notice::NotStarted { instance: Instance(1), why }; 10_000];
+        let connection = Connection::begin(1, halves(ours), listing, &events);
+        let theirs = theirs.into_std().unwrap();
+        // It is being written to: more than any socket holds.
+        while rustix::io::ioctl_fionread(&theirs).unwrap() == 0 {
+            tokio::task::yield_now().await;
+        }
+        connection.close();
+        drop(events);
+        // Both tasks have ended, and neither says that it is gone.
+        assert!(happens.recv().await.is_none());
+    }
+}
