@@ -238,7 +238,8 @@ impl Programs {
                 Some(running) => running.awaits_document = true,
                 None => {}
             },
-            Notice::Ended { instance, ending, out_of_memory, last_words } => {
+            Notice::Ended { instance, launcher_ends: true, .. } => self.ended_with_launcher(instance),
+            Notice::Ended { instance, ending, out_of_memory, last_words, .. } => {
                 if out_of_memory && let Some(running) = self.running.get(&instance) {
                     let (id, told) = (running.upstream, running.memory_kills);
                     self.killed(id, u64::from(told == 0));

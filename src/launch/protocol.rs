@@ -102,6 +102,8 @@ pub enum Notice {
         out_of_memory: bool,
         /// The last lines it wrote, to standard output or error, oldest first.
         last_words: Vec<String>,
+        /// Whether it had to, because the launcher ends: nothing is wrong with it.
+        launcher_ends: bool,
     },
 }
 
@@ -233,7 +235,7 @@ impl Decoder {
 }
 
 /// Rises with every change that the other side would not understand.
-const VERSION: u32 = 3;
+const VERSION: u32 = 4;
 
 /// The length, big-endian.
 const HEAD_BYTES: usize = 4;
@@ -317,7 +319,7 @@ mod tests {
     fn another_version_is_refused() {
         assert_eq!(Hello::ours().check(), Ok(()));
         let why = Hello { version: 9 }.check().unwrap_err();
-        assert_eq!(why, "the other side speaks version 9 of the launcher's protocol, this one version 3");
+        assert_eq!(why, "the other side speaks version 9 of the launcher's protocol, this one version 4");
     }
 
     #[test]

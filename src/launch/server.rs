@@ -190,7 +190,8 @@ impl Launcher {
             Event::Ended(end) => {
                 self.instances.remove(end.instance);
                 let End { instance, ending, out_of_memory, last_words } = end;
-                self.tell(Notice::Ended { instance, ending, out_of_memory, last_words });
+                let launcher_ends = self.is_ending;
+                self.tell(Notice::Ended { instance, ending, out_of_memory, last_words, launcher_ends });
             }
             Event::Stop => {
                 self.is_ending = true;

@@ -92,8 +92,13 @@ mod tests {
             }
             let last_words = tail.finish();
             prop_assert!(last_words.len() <= 20 && last_words.iter().all(|line| line.len() <= 1000));
-            let ended =
-                Notice::Ended { instance: Instance(1), ending: Ending::Unknown, out_of_memory: false, last_words };
+            let ended = Notice::Ended {
+                instance: Instance(1),
+                ending: Ending::Unknown,
+                out_of_memory: false,
+                last_words,
+                launcher_ends: false,
+            };
             prop_assert!(encode(&ended).is_ok());
         }
     }

@@ -56,7 +56,9 @@ impl Launcher {
 
     async fn ended(&mut self) -> (Ending, Vec<String>) {
         match self.next().await {
-            Notice::Ended { ending, last_words, out_of_memory: false, .. } => (ending, last_words),
+            Notice::Ended { ending, last_words, out_of_memory: false, launcher_ends: false, .. } => {
+                (ending, last_words)
+            }
             other => panic!("{other:?}"),
         }
     }
@@ -481,7 +483,8 @@ async fn a_launcher_of_its_own_keeps_programs_running_from_node_to_node() {
     assert!(matches!(next(&mut told).await, Some(Notice::Changed { instance: Instance(6) })));
     nix::sys::signal::kill(launcher_pid, nix::sys::signal::Signal::SIGTERM).unwrap();
     let ended = next(&mut told).await;
-    assert!(matches!(ended, Some(Notice::Ended { instance: Instance(5), ending: Ending::Signal(15), .. })));
+    let Some(Notice::Ended { instance, ending, launcher_ends, .. }) = ended else { panic!("{ended:?}") };
+    assert_eq!((instance, ending, launcher_ends), (Instance(5), Ending::Signal(15), true));
     assert_eq!(next(&mut told).await, None);
     assert!(launcher.0.wait().unwrap().success());
     assert!(!socket.exists() && !is_alive(pid));

@@ -74,11 +74,41 @@ fn a_launcher_that_comes_back_is_used_again() {
         let _launcher = Launcher::start(edge.path());
         let answer = waiting.response();
         assert_eq!(answer.status(), 200, "{signal:?}: {}", answer.text());
+        if signal == Signal::TERM {
+            wait::until("it to be told", || {
+                let told = fs::read_to_string(site_log(&edge, "alice")?).ok()?;
+                told.contains("web: Upstream stopped: the launcher ends\n").then_some(())
+            });
+        }
+        assert!(!edge.log().contains("ended by itself"), "{signal:?}");
         let after = answer.text().trim().to_owned();
         assert_ne!(after, before);
         assert_eq!(starts(&edge, "alice"), [before, after]);
         served(&edge, "bob");
     }
+}
+
+/// More often than a program may crash: that its launcher ends is no crash, whether or not two of it may overlap.
+#[test]
+fn a_launcher_may_be_restarted_as_often_as_one_likes() {
+    let mut files = files();
+    for (account, overlap) in ACCOUNTS.iter().zip([true, false]) {
+        let text = document(files.path(), account, &format!("overlap = {overlap}\n"));
+        files = files.document(account, &text);
+    }
+    let mut launcher = Launcher::start(files.path());
+    let edge = files.start();
+    for turn in 0..8 {
+        for account in ACCOUNTS {
+            served(&edge, account);
+        }
+        launcher.signal(Signal::TERM);
+        launcher.wait();
+        launcher = Launcher::start(edge.path());
+        wait::until("another start", || (starts(&edge, "bob").len() > turn + 1).then_some(()));
+    }
+    let log = edge.log();
+    assert!(!log.contains("starting failed") && !log.contains("ended by itself"), "{log}");
 }
 
 /// One program takes its time to end, and the launcher with it. The other is gone by then, and who asks for it waits.
@@ -285,6 +315,11 @@ fn served(edge: &Edge, account: &str) -> String {
 fn starts(edge: &Edge, account: &str) -> Vec<String> {
     let text = fs::read_to_string(edge.path().join(account).join("starts")).unwrap_or_default();
     text.lines().map(str::to_owned).collect()
+}
+
+/// Where a customer is told of his programs, once he is.
+fn site_log(edge: &Edge, account: &str) -> Option<PathBuf> {
+    Some(fs::read_dir(edge.path().join("logs").join(account).join("sites")).ok()?.flatten().next()?.path())
 }
 
 /// The process that started this one.

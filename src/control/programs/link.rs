@@ -168,6 +168,18 @@ impl Programs {
         self.make_up(&listed);
     }
 
+    /// An instance was stopped because its launcher ends: no crash. What takes its place waits for the next launcher.
+    pub(super) fn ended_with_launcher(&mut self, instance: Instance) {
+        let Some(running) = self.running.get(&instance) else { return };
+        let (id, was_to_end) = (running.upstream, running.stopped || running.retire_by.is_some());
+        self.note_where(id, "stopped", "the launcher ends", |_| true);
+        if !was_to_end {
+            self.happen(id, Event::Restart);
+        }
+        self.running.remove(&instance);
+        self.happen(id, Event::Ended(instance));
+    }
+
     /// Brings the programs into line with a launcher that is back and runs what is `listed`.
     fn make_up(&mut self, listed: &HashSet<Instance>) {
         let missing: Vec<_> = self.running.keys().filter(|one| !listed.contains(one)).copied().collect();

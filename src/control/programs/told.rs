@@ -77,7 +77,7 @@ impl Programs {
     }
 
     /// Tells what becomes of a program that runs, and why.
-    fn note_where(&self, id: UpstreamId, what: &str, why: &str, fits: impl FnOnce(Phase) -> bool) {
+    pub(super) fn note_where(&self, id: UpstreamId, what: &str, why: &str, fits: impl FnOnce(Phase) -> bool) {
         if let Some(entry) = self.entries.get(&id)
             && entry.life.phase().instance().is_some()
             && fits(entry.life.phase())
