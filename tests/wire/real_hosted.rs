@@ -22,7 +22,54 @@ fn node_lives_under_parvis() {
 /// Prefork, one for the account: it ends in order by SIGWINCH, and two cannot have one port.
 #[test]
 fn apache_lives_under_parvis() {
-    let Some(apache) = program::find("apache2") else { return };
+    let Some((files, upstream)) = apache() else { return };
+    lives(files, "apache", &upstream, "a page of apache\n");
+}
+
+/// A graceful restart (SIGUSR1) reads the configuration anew: the process stays, its children do not, and no visitor fails.
+#[test]
+fn apache_renews_itself_under_parvis() {
+    let Some((files, upstream)) = apache() else { return };
+    let upstream = format!("{upstream}\nhot_restart = \"SIGUSR1\"\nready_path = \"/\"");
+    let files = (0..=RENEWALS).fold(files, |files, number| {
+        files.file(&format!("home/pages/{number}"), &format!("edition {number}\n"))
+    });
+    let config = files.path().join("home/httpd.conf");
+    let written = fs::read_to_string(&config).unwrap_or_default();
+    let (_launcher, edge) = hosted(files, &upstream);
+    asked(&mut edge.connect(), "a page of apache\n");
+    let (first, done) = (pid(&edge), AtomicBool::new(false));
+    std::thread::scope(|scope| {
+        let visit = || {
+            scope.spawn(|| {
+                let mut raw = edge.connect();
+                while !done.load(Ordering::Relaxed) {
+                    let answer = raw.send("GET / HTTP/1.1\r\nHost: a.test\r\n\r\n").response();
+                    assert_eq!(answer.status(), 200, "{}", answer.text());
+                }
+            })
+        };
+        let visitors: Vec<_> = std::iter::repeat_with(visit).take(3).collect();
+        for number in 1..=RENEWALS {
+            let edition = written.replace("DirectoryIndex index.html", &format!("DirectoryIndex {number}"));
+            fs::write(&config, edition).expect("our own files");
+            assert!(edge.command(&["restart", "alice/web"]).status.success());
+            wait::until("the next edition", || {
+                let answer = edge.connect().send("GET / HTTP/1.1\r\nHost: a.test\r\n\r\n").response();
+                assert_eq!(answer.status(), 200, "{}", answer.text());
+                (answer.text() == format!("edition {number}\n")).then_some(())
+            });
+        }
+        done.store(true, Ordering::Relaxed);
+        assert_eq!(visitors.into_iter().filter_map(|visitor| visitor.join().err()).count(), 0, "visitors");
+    });
+    assert_eq!((pid(&edge), status(&edge)["starts"].as_u64()), (first, Some(1)));
+    nothing_went_wrong(&edge);
+}
+
+/// The files of an Apache of one account, and its lines in the document.
+fn apache() -> Option<(Files, String)> {
+    let apache = program::find("apache2")?;
     let files = files();
     let home = files.path().join("home");
     let load = |name| format!("LoadModule {name}_module /usr/lib/apache2/modules/mod_{name}.so\n");
@@ -34,10 +81,6 @@ fn apache_lives_under_parvis() {
          MinSpareServers 1\nMaxSpareServers 5\nServerLimit 5\nMaxRequestWorkers 5\n\
          <Directory />\nRequire all granted\n</Directory>\n"
     );
-    let files = files
-        .file("home/httpd.conf", &config)
-        .file("home/types", "text/html html\n")
-        .file("home/pages/index.html", "a page of apache\n");
     let upstream = format!(
         "address = \":{}\"\nconnections = 5\nstop_signal = \"SIGWINCH\"\n\
          command = [\"{}\", \"-DFOREGROUND\", \"-f\", \"{path}/httpd.conf\"]\n\
@@ -45,7 +88,11 @@ fn apache_lives_under_parvis() {
         free_port("127.0.0.1:0"),
         apache.display()
     );
-    lives(files, "apache", &upstream, "a page of apache\n");
+    let files = files
+        .file("home/httpd.conf", &config)
+        .file("home/types", "text/html html\n")
+        .file("home/pages/index.html", "a page of apache\n");
+    Some((files, upstream))
 }
 
 #[test]
@@ -194,3 +241,6 @@ fn session(leader: &str) -> Vec<String> {
 fn mode(path: &Path, mode: u32) {
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("our own files");
 }
+
+/// How often a server renews itself in a test.
+const RENEWALS: u32 = 5;
