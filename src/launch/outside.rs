@@ -8,6 +8,7 @@ use crate::net::PrivateSocket;
 use arc_swap::ArcSwap;
 use nix::unistd::{Uid, User};
 use rustix::net::sockopt::socket_peercred;
+use sd_notify::NotifyState;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -50,6 +51,7 @@ pub fn serve(node: Node) -> Result<(), ServeError> {
         let (launcher, mut events) = Launcher::new(Kind::Standing, Arc::clone(&outside.node));
         let (coming, mut ended) = (launcher.events(), JoinSet::new());
         ended.spawn_local(outside.watch(coming));
+        tell_manager(&NotifyState::Ready);
         launcher.run(None, &mut events).await;
         Ok(())
     })
@@ -125,8 +127,16 @@ impl Outside {
 
 async fn stop(events: &mpsc::Sender<Event>) {
     tracing::info!("stopping all programs");
+    tell_manager(&NotifyState::Stopping);
     // Where nobody takes it the launcher is gone already.
     let _ = events.send(Event::Stop).await;
+}
+
+/// Tells whoever manages services, if he asked to be told (systemd's `Type=notify`).
+fn tell_manager(state: &NotifyState<'_>) {
+    if let Err(error) = sd_notify::notify(std::slice::from_ref(state)) {
+        tracing::warn!(%error, "the service manager cannot be told: {state}");
+    }
 }
 
 /// Why the process at the other end is not spoken to; `None`: it may.

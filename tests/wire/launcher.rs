@@ -9,6 +9,7 @@ use rustix::process::Signal;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::os::unix::net::UnixDatagram;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -182,6 +183,30 @@ fn whose_start_hangs_keeps_nobody_waiting() {
     assert_eq!(pids.split_whitespace().count(), 1, "nothing is left of it");
     holder.wait().expect("a child");
     wait::until("the site", || (get(&edge, "alice").status() == 200).then_some(()));
+}
+
+/// As systemd's `Type=notify` expects; what it started knows nothing of that.
+#[test]
+fn the_service_manager_is_told_when_it_is_ready_and_that_it_ends() {
+    let files = files();
+    let socket = files.path().join("notify");
+    let manager = UnixDatagram::bind(&socket).expect("our own directory");
+    manager.set_read_timeout(Some(wait::PATIENCE)).expect("a socket");
+    let told = || {
+        let mut bytes = [0; 100];
+        let length = manager.recv(&mut bytes).expect("a word");
+        String::from_utf8(bytes[..length].to_vec()).expect("UTF-8")
+    };
+    let launcher = Launcher::start_with(files.path(), &[("NOTIFY_SOCKET", &socket)]);
+    assert_eq!(told(), "READY=1\n");
+    assert!(files.path().join("launcher.sock").exists());
+    let edge = files.start();
+    served(&edge, "alice");
+    let variables = edge.connect().send("GET /env HTTP/1.1\r\nHost: alice.test\r\n\r\n").response();
+    assert!(!variables.text().contains("NOTIFY"), "{}", variables.text());
+    launcher.signal(Signal::TERM);
+    assert_eq!(told(), "STOPPING=1\n");
+    launcher.wait();
 }
 
 /// A launcher that is root believes only what root alone can write: who else can, would choose who programs run as.

@@ -17,9 +17,16 @@ impl Launcher {
     /// Starts it on the node file in `directory` and waits until it listens.
     #[track_caller]
     pub fn start(directory: &Path) -> Self {
+        Self::start_with(directory, &[])
+    }
+
+    /// The same with further variables.
+    #[track_caller]
+    pub fn start_with(directory: &Path, variables: &[(&str, &Path)]) -> Self {
         let mut child = Command::new(BINARY)
             .args(["launcher", "--config", "parvis.toml"])
             .current_dir(directory)
+            .envs(variables.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
