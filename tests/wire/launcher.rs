@@ -12,7 +12,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::os::unix::net::UnixDatagram;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 #[test]
@@ -144,29 +144,10 @@ fn without_a_launcher_nothing_is_started_and_the_log_says_why() {
     assert!(starts(&edge, "alice").is_empty());
 }
 
-/// Her program's file hangs whoever opens it, for 45 seconds: somebody holds a lease on it.
+/// Her program's file hangs whoever opens it.
 #[test]
 fn whose_start_hangs_keeps_nobody_waiting() {
-    let files = files();
-    let program = files.path().join("alice/program");
-    fs::write(&program, "#!/bin/sh\nexec /usr/bin/perl server.pl\n").expect("our own files");
-    mode(&program, 0o755);
-    let text = document(files.path(), "alice", "start_timeout = \"1s\"\n");
-    let files = files.document("alice", &text.replace("\"/usr/bin/perl\", \"server.pl\"", "\"./program\""));
-    let mut holder = Command::new("/usr/bin/perl")
-        .args(["-e", HOLD])
-        .arg(&program)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("perl is part of every Debian");
-    let mut word = String::new();
-    BufReader::new(holder.stdout.take().expect("piped")).read_line(&mut word).expect("UTF-8");
-    if word != "held\n" {
-        holder.wait().expect("a child");
-        let line = b"left out, because there are no leases here: a start that hangs\n";
-        return std::io::stderr().write_all(line).expect("stderr");
-    }
+    let Some((files, hang)) = hanging(files(), "start_timeout = \"1s\"\n") else { return };
     let launcher = Launcher::start(files.path());
     let edge = files.start();
     let mut waiting = edge.connect();
@@ -181,8 +162,33 @@ fn whose_start_hangs_keeps_nobody_waiting() {
     let children = format!("/proc/{0}/task/{0}/children", launcher.pid());
     let pids = fs::read_to_string(children).expect("it runs");
     assert_eq!(pids.split_whitespace().count(), 1, "nothing is left of it");
-    holder.wait().expect("a child");
+    drop(hang);
     wait::until("the site", || (get(&edge, "alice").status() == 200).then_some(()));
+}
+
+/// Who was not there when it was ordered finds it, and orders no second one.
+#[test]
+fn a_start_under_way_is_taken_over() {
+    let Some((files, hang)) = hanging(files(), "") else { return };
+    let _launcher = Launcher::start(files.path());
+    let edge = files.start();
+    let mut waiting = edge.connect();
+    waiting.send("GET / HTTP/1.1\r\nHost: alice.test\r\n\r\n");
+    let inode = fs::metadata(edge.path().join("alice/program")).expect("our own files").ino();
+    wait::until("it to hang", || {
+        let locks = fs::read_to_string("/proc/locks").expect("the kernel's");
+        let is_it = |line: &str| line.contains("BREAKING") && line.contains(&format!(":{inode} "));
+        locks.lines().any(is_it).then_some(())
+    });
+    drop(waiting);
+    let edge = edge.restart();
+    let mut waiting = edge.connect();
+    waiting.send("GET / HTTP/1.1\r\nHost: alice.test\r\n\r\n");
+    assert!(waiting.is_quiet_for(Duration::from_millis(500)));
+    drop(hang);
+    let answer = waiting.response();
+    assert_eq!(answer.status(), 200, "{}", answer.text());
+    assert_eq!(starts(&edge, "alice"), [answer.text().trim()]);
 }
 
 /// As systemd's `Type=notify` expects; what it started knows nothing of that.
@@ -312,6 +318,40 @@ fn files() -> Files {
     }
     files.write();
     files
+}
+
+/// The same with a program of alice's in a file of her own, which hangs whoever opens it for as long as the other is there:
+/// a process that holds a lease on it, and gives that back at the end of its input. `None`: there are no leases here.
+fn hanging(files: Files, lines: &str) -> Option<(Files, Hang)> {
+    let program = files.path().join("alice/program");
+    fs::write(&program, "#!/bin/sh\nexec /usr/bin/perl server.pl\n").expect("our own files");
+    mode(&program, 0o755);
+    let text =
+        document(files.path(), "alice", lines).replace("\"/usr/bin/perl\", \"server.pl\"", "\"./program\"");
+    let files = files.document("alice", &text);
+    let hold = "$SIG{IO} = 'IGNORE'; open F, '<', $ARGV[0] or exit; fcntl(F, 1024, 1) or exit; \
+                $| = 1; print \"held\\n\"; <STDIN>";
+    let mut command = Command::new("/usr/bin/perl");
+    command.args(["-e", hold]).arg(&program).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut hang = Hang(command.spawn().expect("perl is part of every Debian"));
+    let mut word = String::new();
+    BufReader::new(hang.0.stdout.take().expect("piped")).read_line(&mut word).expect("UTF-8");
+    if word != "held\n" {
+        let line = b"left out, because there are no leases here: a start that hangs\n";
+        std::io::stderr().write_all(line).expect("stderr");
+        return None;
+    }
+    Some((files, hang))
+}
+
+/// What makes a file hang.
+struct Hang(Child);
+
+impl Drop for Hang {
+    fn drop(&mut self) {
+        // Its input ends first.
+        let _ = self.0.wait();
+    }
 }
 
 /// The document of an account, with further lines for its upstream.
