@@ -424,8 +424,5 @@ const EACCES: i32 = 13;
 const DAEMON: u32 = 1;
 const NOBODY: u32 = 65534;
 const STRANGER: u32 = 54321;
-/// Takes a lease on a file, and gives it back only when nobody writes to it any more.
-const HOLD: &str = "$SIG{IO} = 'IGNORE'; open F, '<', $ARGV[0] or exit; fcntl(F, 1024, 1) or exit; \
-                    $| = 1; print \"held\\n\"; <STDIN>";
 
 const ACCOUNTS: [&str; 2] = ["alice", "bob"];
