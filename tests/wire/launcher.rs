@@ -1,9 +1,9 @@
 //! The node and the launcher as two processes: a program outlives the node that had it started, a launcher that comes
 //! back is used again, and nothing is started without one or by a document that others can write.
 
-use crate::programs::{SERVER, free_address, runs};
+use crate::programs::{SERVER, runs};
 use crate::support::edge::Files;
-use crate::support::program::is_root;
+use crate::support::program::{is_root, own_address};
 use crate::support::{Edge, Launcher, Message, wait};
 use rustix::process::Signal;
 use std::fs;
@@ -249,7 +249,7 @@ fn the_account_and_the_node_alone_get_at_a_programs_socket() {
         .set("launcher", "directory", "\"programs\"")
         .set("launcher", "uid_min", &DAEMON.to_string());
     mode(files.path(), 0o755);
-    for (account, address) in [("alice", "auto".to_owned()), ("bob", free_address().to_string())] {
+    for (account, address) in [("alice", "auto".to_owned()), ("bob", own_address().to_string())] {
         files = files.file(&format!("{account}/server.pl"), SERVER);
         mode(&files.path().join(account), 0o777);
         let text = document(files.path(), account, "").replace("\"nobody\"", "\"daemon\"");

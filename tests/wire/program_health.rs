@@ -12,7 +12,7 @@ fn a_program_that_renews_itself_is_told_to_and_stays() {
             "hot_restart = \"SIGUSR2\"\nready_path = \"/\"\nrevision = \"{revision}\"\nenvironment = {{ MODE = \"renews\" }}"
         )
     };
-    for address in ["auto".to_owned(), crate::programs::free_address().to_string()] {
+    for address in ["auto".to_owned(), crate::support::program::own_address().to_string()] {
         let edge = sleeping(&address, &lines(0));
         let pid = get(&mut edge.connect(), "/").text().trim().to_owned();
         for revision in 1..=4 {

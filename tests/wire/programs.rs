@@ -2,10 +2,11 @@
 //! what a visitor is told where a program cannot be had.
 
 use crate::support::edge::Files;
+use crate::support::program::own_address;
 use crate::support::{Edge, Message, Origin, Raw, account, wait};
 use std::collections::BTreeSet;
 use std::fs;
-use std::net::{SocketAddr, TcpListener};
+use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -42,7 +43,7 @@ fn a_program_is_told_where_to_listen_and_what_its_document_says() {
     assert_eq!(names, ["COLOUR", "HOME", "LOGNAME", "MODE", "PATH", "SHELL", "SOCKET", "TZ", "USER"]);
     assert!(told.contains("COLOUR=green\n") && told.contains("TZ=Europe/Paris\n"), "{told}");
     assert!(told.contains(&format!("HOME={}\n", edge.home().display())), "{told}");
-    let address = free_address();
+    let address = own_address();
     let edge = sleeping(&address.to_string(), "");
     let told = get(&mut edge.connect(), "/env").text().to_owned();
     assert!(told.contains(&format!("ADDRESS={address}\nHOME=")), "{told}");
@@ -196,7 +197,7 @@ fn a_crash_costs_the_requests_in_flight_and_no_other() {
 /// signal, and not a request lost.
 #[test]
 fn restarts_lose_no_request() {
-    for address in ["auto".to_owned(), free_address().to_string()] {
+    for address in ["auto".to_owned(), own_address().to_string()] {
         let edge = sleeping(&address, "connections = 8");
         let (done, asked) = (AtomicBool::new(false), AtomicUsize::new(0));
         thread::scope(|scope| {
@@ -276,6 +277,7 @@ fn a_program_ends_with_its_document_and_with_all_that_it_started() {
         for one in &family {
             wait::until("all of it to be gone", || (!runs(one)).then_some(()));
         }
+        edge.told(&format!("web: Upstream stopped: pid {pid} "));
     }
 }
 
@@ -295,7 +297,7 @@ fn who_waits_for_what_is_deleted_is_told() {
 #[test]
 fn a_server_changes_hands() {
     let origin = Origin::saying("somebody else");
-    let address = free_address();
+    let address = own_address();
     let edge = sleeping(&address.to_string(), "");
     let own = get(&mut edge.connect(), "/").text().to_owned();
     let by_hand = account("\"a.test\"", &origin.address());
@@ -318,7 +320,7 @@ fn a_server_changes_hands() {
 /// A document that goes and comes back while its program is long in ending: the next one waits for that.
 #[test]
 fn who_comes_back_waits_for_what_was_there_to_end() {
-    let address = free_address().to_string();
+    let address = own_address().to_string();
     let lines = "stop_timeout = \"700ms\"\nenvironment = { MODE = \"stubborn\" }";
     let edge = sleeping(&address, lines);
     let first = get(&mut edge.connect(), "/").text().trim().to_owned();
@@ -438,11 +440,6 @@ fn text(home: &Path, address: &str, lines: &str) -> String {
 
 pub fn get(raw: &mut Raw, path: &str) -> Message {
     raw.send(format!("GET {path} HTTP/1.1\r\nHost: a.test\r\n\r\n")).response()
-}
-
-/// An address where nobody listens.
-pub(crate) fn free_address() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a free port")
 }
 
 /// Whether a process runs: not even as a zombie.

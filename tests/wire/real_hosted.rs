@@ -4,7 +4,7 @@
 //! Where a program is missing its test is left out, as in `real_programs`.
 
 use crate::support::edge::Files;
-use crate::support::program::{self, free_port};
+use crate::support::program::{self, own_address};
 use crate::support::{Edge, Launcher, Message, Raw, wait};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -82,10 +82,10 @@ fn apache() -> Option<(Files, String)> {
          <Directory />\nRequire all granted\n</Directory>\n"
     );
     let upstream = format!(
-        "address = \":{}\"\nconnections = 5\nstop_signal = \"SIGWINCH\"\n\
+        "address = \"{}\"\nconnections = 5\nstop_signal = \"SIGWINCH\"\n\
          command = [\"{}\", \"-DFOREGROUND\", \"-f\", \"{path}/httpd.conf\"]\n\
          environment = {{ APACHE_RUN_DIR = \"{path}\" }}",
-        free_port("127.0.0.1:0"),
+        own_address(),
         apache.display()
     );
     let files = files

@@ -5,7 +5,7 @@
 //! Where a program is missing the test is left out, as in `real_programs`.
 
 use crate::real_hosted::{files, hosted, nothing_went_wrong, pid, restarted, stopped};
-use crate::support::program::{self, Server, free_port, run};
+use crate::support::program::{self, Server, own_address, run};
 use crate::support::{Edge, Message, Raw, wait};
 use std::collections::BTreeMap;
 use std::fs;
@@ -107,10 +107,10 @@ impl Programs {
     fn upstream(&self, home: &Path) -> String {
         let home = home.display();
         format!(
-            "address = \":{}\"\nconnections = 5\nstop_signal = \"SIGWINCH\"\n\
+            "address = \"{}\"\nconnections = 5\nstop_signal = \"SIGWINCH\"\n\
              command = [\"{}\", \"-DFOREGROUND\", \"-f\", \"{home}/httpd.conf\"]\n\
              environment = {{ APACHE_RUN_DIR = \"{home}\", MOD_PHP = \"{}\" }}",
-            free_port("127.0.0.1:0"),
+            own_address(),
             self.apache.display(),
             self.mod_php.display()
         )

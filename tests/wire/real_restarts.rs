@@ -2,7 +2,7 @@
 //! its place. A hundred times as a rule; `PARVIS_RESTARTS` says how often.
 
 use crate::real_hosted::{files, hosted, nothing_went_wrong};
-use crate::support::program::{self, free_port};
+use crate::support::program::{self, own_address};
 use crate::support::{Edge, Raw, wait};
 use std::collections::HashSet;
 use std::sync::Mutex;
@@ -16,7 +16,7 @@ fn node_is_replaced_by_one_beside_it() {
 
 #[test]
 fn node_is_replaced_in_its_place() {
-    replaced(&format!(":{}", free_port("127.0.0.1:0")));
+    replaced(&own_address().to_string());
 }
 
 #[track_caller]

@@ -1,11 +1,12 @@
 //! Addresses that come with a new revision of a program: visitors meet them once it is ready, and not before.
 
-use crate::programs::{Asleep, document, free_address, sleeping};
+use crate::programs::{Asleep, document, sleeping};
+use crate::support::program::own_address;
 use crate::support::{Message, Raw, wait};
 
 #[test]
 fn addresses_that_come_with_a_revision_go_live_when_it_is_ready() {
-    for address in ["auto".to_owned(), free_address().to_string()] {
+    for address in ["auto".to_owned(), own_address().to_string()] {
         let edge = sleeping(&address, "revision = \"1\"");
         let first = answer(&mut edge.connect(), "a.test").text().trim().to_owned();
         write(

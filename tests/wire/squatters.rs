@@ -1,8 +1,8 @@
 //! Another user of the machine who listens where an account's program should: visitors are told that there is nothing,
 //! nobody's cookie reaches him, and when he leaves the site is there again. Needs root, for who the others are.
 
-use crate::programs::{Asleep, document, free_address, get, sleeping};
-use crate::support::program::is_root;
+use crate::programs::{Asleep, document, get, sleeping};
+use crate::support::program::{is_root, own_address};
 use crate::support::{Message, wait};
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs::{self, File};
@@ -17,7 +17,7 @@ fn a_squatter_of_another_user_gets_nothing() {
     if !is_root("squatters of another user") {
         return;
     }
-    let address = free_address();
+    let address = own_address();
     let edge = sleeping(&address.to_string(), "idle_time = \"1s\"");
     let own = get(&mut edge.connect(), "/").text().to_owned();
     wait::until("it to be stopped", || (edge.status()["state"] == "stopped").then_some(()));
@@ -38,7 +38,7 @@ fn a_squatter_in_the_moment_between_gets_nothing() {
     if !is_root("squatters of another user") {
         return;
     }
-    let address = free_address();
+    let address = own_address();
     let edge = sleeping(&address.to_string(), LATE);
     let mut waiting = edge.connect();
     waiting.send(WITH_A_COOKIE);
@@ -56,7 +56,7 @@ fn a_squatter_at_a_restart_gets_nothing() {
     if !is_root("squatters of another user") {
         return;
     }
-    let address = free_address();
+    let address = own_address();
     let edge = sleeping(&address.to_string(), "");
     get(&mut edge.connect(), "/");
     let mut kept = edge.connect();
@@ -80,7 +80,7 @@ fn a_squatter_of_a_port_that_was_given_up_gets_nothing() {
         return;
     }
     for what in ["/leave", "/die"] {
-        let address = free_address();
+        let address = own_address();
         let edge = sleeping(&address.to_string(), &format!("keep_alive = \"0s\"\n{LATE}"));
         edge.write_file("home/gate", "");
         get(&mut edge.connect(), "/");

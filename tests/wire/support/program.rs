@@ -2,10 +2,11 @@
 
 use super::wait::{self, PATIENCE};
 use std::io::{BufRead, BufReader, Write};
-use std::net::TcpListener;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 
 /// A server that runs as long as this lives.
 pub struct Server {
@@ -81,6 +82,16 @@ pub fn run(command: &mut Command) -> String {
 /// A port that was free a moment ago, for servers that cannot be given port 0.
 pub fn free_port(address: &str) -> u16 {
     TcpListener::bind(address).and_then(|listener| listener.local_addr()).expect("a free port").port()
+}
+
+/// An address that nobody else is given: for programs that sleep, while others take whatever port is free on 127.0.0.1. Each
+/// has an IP address of its own.
+pub fn own_address() -> SocketAddr {
+    static GIVEN: AtomicU16 = AtomicU16::new(0);
+    let [high, low] = GIVEN.fetch_add(1, Ordering::Relaxed).to_be_bytes();
+    let [_, _, _, process] = std::process::id().to_be_bytes();
+    let ip = Ipv4Addr::new(127, 64 + high % 64, low, process);
+    TcpListener::bind((ip, 0)).and_then(|listener| listener.local_addr()).expect("a free port")
 }
 
 impl Server {
