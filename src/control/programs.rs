@@ -239,14 +239,14 @@ impl Programs {
                 None => {}
             },
             Notice::Ended { instance, launcher_ends: true, .. } => self.ended_with_launcher(instance),
-            Notice::Ended { instance, ending, out_of_memory, last_words, .. } => {
-                if out_of_memory && let Some(running) = self.running.get(&instance) {
+            Notice::Ended { instance, ending, memory_kills, last_words, .. } => {
+                if let Some(running) = self.running.get(&instance) {
                     let (id, told) = (running.upstream, running.memory_kills);
-                    self.killed(id, u64::from(told == 0));
+                    self.killed(id, memory_kills.saturating_sub(told));
                 }
                 // One of its processes: the program itself was it only where it was killed, and not because it was to stop.
                 let is_stopped = self.running.get(&instance).is_some_and(|running| running.stopped);
-                let is_it = out_of_memory && ending == Ending::Signal(SIGKILL) && !is_stopped;
+                let is_it = memory_kills > 0 && ending == Ending::Signal(SIGKILL) && !is_stopped;
                 let memory = if is_it { ", killed because its memory was used up" } else { "" };
                 self.gone(instance, format!("{ending}{memory}"), &last_words);
             }
@@ -297,8 +297,10 @@ impl Programs {
         // Whoever was to end anyway has not failed.
         if !running.stopped && running.retire_by.is_none() {
             self.fails(id, instance, why, last_words);
-        } else if let (Some(entry), Some(Process { pid, .. })) = (self.entries.get(&id), &running.process) {
-            entry.note(&self.site_log, format_args!("Upstream stopped: pid {pid} ({why})"));
+        } else if let Some(Process { pid, .. }) = &running.process {
+            // Its entry may be gone: what the document no longer has ends as well.
+            let (account, upstream) = &running.whose;
+            self.site_log.tell(account, upstream, format_args!("Upstream stopped: pid {pid} ({why})"));
             if running.turn == 0 {
                 // Why it never was ready.
                 self.quote(id, last_words);

@@ -145,10 +145,10 @@ impl Group {
         self.cgroup.as_ref().map(|cgroup| &*cgroup.path)
     }
 
-    /// Whether the kernel killed one of its processes for want of memory. To be asked before it is removed.
-    pub(super) fn ran_out_of_memory(&self) -> bool {
-        let Some(cgroup) = self.path() else { return false };
-        fs::read_to_string(cgroup.join("memory.events")).is_ok_and(|events| has_oom_kill(&events))
+    /// How many of its processes the kernel killed for want of memory. To be asked before it is removed.
+    pub(super) fn memory_kills(&self) -> u64 {
+        let Some(cgroup) = self.path() else { return 0 };
+        fs::read_to_string(cgroup.join("memory.events")).map_or(0, |events| oom_kills(&events))
     }
 
     /// Kills what is left, and removes what was made, for as long as it takes within bounds. `leader` was the first.
@@ -283,9 +283,9 @@ fn kill_each(cgroup: &Path) -> io::Result<()> {
 }
 
 /// Reads `memory.events`.
-fn has_oom_kill(events: &str) -> bool {
+fn oom_kills(events: &str) -> u64 {
     let count = |line: &str| line.strip_prefix("oom_kill ")?.trim().parse::<u64>().ok();
-    events.lines().find_map(count).is_some_and(|count| count > 0)
+    events.lines().find_map(count).unwrap_or(0)
 }
 
 /// How often cgroups are tried to be removed, and how long in between: two seconds in all. Dying takes a moment, and
@@ -312,9 +312,9 @@ mod tests {
 
     #[test]
     fn a_kill_for_want_of_memory_is_read() {
-        assert!(has_oom_kill("low 0\nhigh 3\noom 1\noom_kill 1\noom_group_kill 0\n"));
-        assert!(!has_oom_kill("low 0\noom 1\noom_kill 0\noom_group_kill 1\n"));
-        assert!(!has_oom_kill(""));
+        assert_eq!(1, oom_kills("low 0\nhigh 3\noom 1\noom_kill 1\noom_group_kill 0\n"));
+        assert_eq!(0, oom_kills("low 0\noom 1\noom_kill 0\noom_group_kill 1\n"));
+        assert_eq!(0, oom_kills(""));
     }
 
     #[tokio::test(flavor = "local")]

@@ -33,8 +33,8 @@ pub(super) struct End {
     pub(super) instance: Instance,
     /// How.
     pub(super) ending: Ending,
-    /// Whether the kernel killed one of its processes for want of memory.
-    pub(super) out_of_memory: bool,
+    /// How many of its processes the kernel killed for want of memory.
+    pub(super) memory_kills: u64,
     /// The last lines it wrote.
     pub(super) last_words: Vec<String>,
 }
@@ -127,12 +127,12 @@ impl Program {
                 break;
             }
         }
-        let out_of_memory = self.group.ran_out_of_memory();
+        let memory_kills = self.group.memory_kills();
         drop(self.socket);
         let last_words = tail.finish();
         // Before it is told: whoever is started next must not find an address still taken by what this one left behind.
         self.group.remove(self.pid).await;
-        ended(End { instance: self.instance, ending, out_of_memory, last_words }).await;
+        ended(End { instance: self.instance, ending, memory_kills, last_words }).await;
     }
 
     /// Kills its process, which has not got to its program and started nothing.

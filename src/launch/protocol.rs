@@ -98,8 +98,8 @@ pub enum Notice {
         instance: Instance,
         /// How.
         ending: Ending,
-        /// Whether the kernel killed one of its processes for want of memory.
-        out_of_memory: bool,
+        /// How many of its processes the kernel killed for want of memory.
+        memory_kills: u64,
         /// The last lines it wrote, to standard output or error, oldest first.
         last_words: Vec<String>,
         /// Whether it had to, because the launcher ends: nothing is wrong with it.

@@ -189,9 +189,9 @@ impl Launcher {
             Event::Vanished { instance } => self.instances.remove(instance),
             Event::Ended(end) => {
                 self.instances.remove(end.instance);
-                let End { instance, ending, out_of_memory, last_words } = end;
+                let End { instance, ending, memory_kills, last_words } = end;
                 let launcher_ends = self.is_ending;
-                self.tell(Notice::Ended { instance, ending, out_of_memory, last_words, launcher_ends });
+                self.tell(Notice::Ended { instance, ending, memory_kills, last_words, launcher_ends });
             }
             Event::Stop => {
                 self.is_ending = true;

@@ -95,7 +95,7 @@ mod tests {
             let ended = Notice::Ended {
                 instance: Instance(1),
                 ending: Ending::Unknown,
-                out_of_memory: false,
+                memory_kills: u64::MAX,
                 last_words,
                 launcher_ends: false,
             };

@@ -56,7 +56,7 @@ impl Launcher {
 
     async fn ended(&mut self) -> (Ending, Vec<String>) {
         match self.next().await {
-            Notice::Ended { ending, last_words, out_of_memory: false, launcher_ends: false, .. } => {
+            Notice::Ended { ending, last_words, memory_kills: 0, launcher_ends: false, .. } => {
                 (ending, last_words)
             }
             other => panic!("{other:?}"),

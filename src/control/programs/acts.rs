@@ -135,7 +135,7 @@ impl Programs {
         let Some(entry) = self.entries.get_mut(&id) else { return };
         entry.starts += 1;
         let (account, upstream) = (entry.account.clone(), entry.name.clone());
-        self.running.insert(instance, Running::new(id, &entry.wanted));
+        self.running.insert(instance, Running::new(entry));
         tracing::info!(%account, %upstream, instance = format_args!("{:016x}", instance.0), "starting");
         entry.note(&self.site_log, format_args!("Upstream starting: {}", entry.wanted.program.command));
         if let (UpstreamAddress::Ip(address), false) = (&entry.wanted.address, entry.wanted.program.overlap) {

@@ -152,8 +152,7 @@ impl Programs {
                         None => entry.hash != hash,
                     };
                     self.metrics.programs().moved(Some(before.word()), Some(entry.life.phase().word()));
-                    let id = entry.upstream.id();
-                    let running = Running::taken_over(id, &entry.wanted, stopping, outdated);
+                    let running = Running::taken_over(entry, stopping, outdated);
                     self.running.insert(instance, running);
                     if let Some(process) = process {
                         self.started(instance, process);

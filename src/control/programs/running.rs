@@ -1,7 +1,8 @@
 //! An instance that was ordered, until the launcher says that it has ended.
 
+use super::Entry;
 use super::wanted::Wanted;
-use crate::base::now;
+use crate::base::{AccountName, UpstreamName, now};
 use crate::config::UpstreamAddress;
 use crate::launch::Process;
 use crate::upstream::UpstreamId;
@@ -13,6 +14,8 @@ use tokio::task::AbortHandle;
 pub(super) struct Running {
     /// Whose.
     pub(super) upstream: UpstreamId,
+    /// The names of that.
+    pub(super) whose: (AccountName, UpstreamName),
     /// Where it listens; `"auto"` until the launcher says where.
     pub(super) address: UpstreamAddress,
     /// Its process, once it has one.
@@ -37,9 +40,11 @@ pub(super) struct Running {
 
 impl Running {
     /// An instance that is ordered now.
-    pub(super) fn new(upstream: UpstreamId, wanted: &Arc<Wanted>) -> Self {
+    pub(super) fn new(entry: &Entry) -> Self {
+        let wanted = &entry.wanted;
         Self {
-            upstream,
+            upstream: entry.upstream.id(),
+            whose: (entry.account.clone(), entry.name.clone()),
             address: wanted.address.clone(),
             process: None,
             wanted: Some(wanted.clone()),
@@ -55,13 +60,8 @@ impl Running {
     }
 
     /// One that runs already: whether it was told to end, and whether it is of another document than the one in effect.
-    pub(super) fn taken_over(
-        upstream: UpstreamId,
-        wanted: &Arc<Wanted>,
-        stopped: bool,
-        outdated: bool,
-    ) -> Self {
-        let mut running = Self::new(upstream, wanted);
+    pub(super) fn taken_over(entry: &Entry, stopped: bool, outdated: bool) -> Self {
+        let mut running = Self::new(entry);
         (running.stopped, running.outdated) = (stopped, outdated);
         if outdated {
             running.wanted = None;
@@ -69,8 +69,9 @@ impl Running {
         running
     }
 
-    /// Asks from now on whether it is ready.
+    /// Has it asked by this from now on, and by nothing else.
     pub(super) fn probed(&mut self, asking: impl Future<Output = ()> + 'static) {
+        self.end_probe();
         self.probe = Some(tokio::task::spawn_local(asking).abort_handle());
     }
 
