@@ -32,6 +32,8 @@ pub(super) enum Whose {
     Ours,
     /// A process of its own.
     Its,
+    /// The same, and it ends: what it is ordered now is for the next one.
+    Leaving,
 }
 
 impl Link {
@@ -62,10 +64,10 @@ impl Link {
         }
     }
 
-    /// Sends an order. Whether there is somebody to read it.
+    /// Sends an order. Whether there is somebody to read it, or soon will be.
     pub(super) fn send(&self, order: Order) -> bool {
         match self {
-            Self::Up(orders, ..) => orders.send(order).is_ok(),
+            Self::Up(orders, _, whose) => orders.send(order).is_ok() || *whose == Whose::Leaving,
             Self::Unneeded | Self::Down { .. } => false,
         }
     }
@@ -169,6 +171,9 @@ impl Programs {
 
     /// An instance was stopped because its launcher ends: no crash. What takes its place waits for the next launcher.
     pub(super) fn ended_with_launcher(&mut self, instance: Instance) {
+        if let Link::Up(_, _, whose @ Whose::Its) = &mut self.link {
+            *whose = Whose::Leaving;
+        }
         let Some(running) = self.running.get(&instance) else { return };
         let (id, was_to_end) = (running.upstream, running.stopped || running.retire_by.is_some());
         self.note_where(id, "stopped", "the launcher ends", |_| true);
