@@ -97,7 +97,8 @@ impl Program {
     pub fn runs_as(&self, run: &Run, address: &UpstreamAddress) -> DocumentHash {
         let Run { user, home, address: own, environment, limits, cgroup } = run;
         let of_run = (user, home, own, limits, cgroup, &environment.0);
-        let of_program = (&self.command, &self.directory, &self.environment.0, &self.revision, address);
+        let of_program =
+            (&self.command, &self.directory, &self.environment.0, &self.revision, self.hot_restart, address);
         DocumentHash::of(format!("{of_run:?} {of_program:?}").as_bytes())
     }
 }

@@ -52,6 +52,9 @@ pub(super) fn held_back(new: &Document, old: &Document, unready: &BTreeSet<Upstr
         let same = waiting.iter().find(|one| one.name == site.name && one.action == site.action);
         let of_site = same.map_or(site, |same| *same);
         document.sites.push(Site { addresses: kept, ..of_site.clone() });
+        // What stays is shown the certificates that it had, behind those that come.
+        let before = old.certificates.iter().filter(|one| !new.certificates.contains(one));
+        document.certificates = new.certificates.iter().chain(before).cloned().collect();
         if let SiteAction::Upstream(name) = &of_site.action
             && document.upstreams.iter().all(|one| one.name != *name)
         {

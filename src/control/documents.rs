@@ -179,7 +179,14 @@ impl Documents {
         if !self.unready(&document).is_empty() {
             return None;
         }
-        let mut applied = self.publish(&document, DocumentHash::of(&content), &content);
+        let hash = DocumentHash::of(&content);
+        // What is on disk by now may be another, and wrong: that goes on being told.
+        let is_on_disk = self.known.get(name).is_some_and(|known| known.hash == hash);
+        let told = self.problems.get(name).filter(|_| !is_on_disk).cloned();
+        let mut applied = self.publish(&document, hash, &content);
+        if let Some(told) = told {
+            self.problems.insert(name.clone(), told);
+        }
         applied.took = crate::base::now().saturating_duration_since(at);
         self.remember(&applied);
         Some(applied)

@@ -67,7 +67,10 @@ pub struct Programs {
 }
 
 /// What the probes find: both ends of their channel, which holds one finding for each instance at most.
-type Findings = (UnboundedSender<(Instance, Found)>, UnboundedReceiver<(Instance, Found)>);
+type Findings = (UnboundedSender<Finding>, UnboundedReceiver<Finding>);
+
+/// What the probe of this number found of an instance.
+type Finding = (Instance, u64, Found);
 
 /// An upstream with a program.
 struct Entry {
@@ -161,7 +164,7 @@ impl Programs {
                     Some(notice) => self.noticed(notice),
                     None => self.link.lost(now()),
                 },
-                Some((instance, found)) = self.found.1.recv() => self.answered(instance, found),
+                Some((instance, number, found)) = self.found.1.recv() => self.answered(instance, number, found),
                 _ = tick.tick(), if has_deadlines => self.look(),
             }
         }
@@ -200,9 +203,11 @@ impl Programs {
                     // Whoever waited may have left: that he was the one to try must not keep all others from it.
                     Some(Phase::Failed { .. }) => self.happen(id, Event::Wanted),
                     // Two changes of its document at once had it held, and nobody lets it go.
-                    Some(Phase::Serving { instance, .. } | Phase::Replacing { old: instance, .. })
-                        if is_waited_for =>
-                    {
+                    Some(
+                        Phase::Serving { instance, .. }
+                        | Phase::Renewing { instance, .. }
+                        | Phase::Replacing { old: instance, .. },
+                    ) if is_waited_for => {
                         self.act(id, Action::Admit(instance));
                     }
                     _ if is_waited_for => self.happen(id, Event::Wanted),
@@ -263,18 +268,22 @@ impl Programs {
         if let Some(socket) = &process.socket {
             running.address = UpstreamAddress::Unix(socket.clone());
         }
+        // Of one that is taken over those of before were told of.
+        running.memory_kills = process.cgroup.as_deref().map_or(0, usage::kills);
         running.process = Some(process);
         self.probe(instance);
         self.tell(id);
     }
 
-    fn answered(&mut self, instance: Instance, found: Found) {
+    fn answered(&mut self, instance: Instance, number: u64, found: Found) {
         let Some(running) = self.running.get_mut(&instance) else { return };
         let id = running.upstream;
-        running.is_answered();
+        if !running.is_answered(number) {
+            return;
+        }
         match found {
             Found::Ready => {
-                self.is_well(id);
+                self.is_well(id, instance);
                 let Some(running) = self.running.get_mut(&instance) else { return };
                 let outdated = std::mem::take(&mut running.outdated);
                 self.happen(id, Event::Ready(instance));
@@ -282,7 +291,7 @@ impl Programs {
                     self.later.push_back((id, Event::Restart));
                 }
             }
-            Found::Silent => self.is_silent(id),
+            Found::Silent => self.is_silent(id, instance),
             Found::Foreign(owner) => {
                 self.fails(id, instance, format!("address taken by {owner}"), &[]);
                 self.happen(id, Event::Unusable(instance));

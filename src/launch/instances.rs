@@ -106,9 +106,12 @@ impl Instances {
         }
     }
 
-    /// Has it renew itself. Rung twice before it is heard, it is heard once. Who is only about to run is as new as can be.
-    pub(super) fn renew(&self, instance: Instance) {
-        if let Some(entry) = self.all.get(&instance).filter(|entry| entry.process.is_some()) {
+    /// Has it renew itself to what `runs_as` stands for. Rung twice before it is heard, it is heard once. Who is only about to run is as new as can be.
+    pub(super) fn renew(&mut self, instance: Instance, runs_as: DocumentHash) {
+        if let Some(entry) = self.all.get_mut(&instance)
+            && let Some(process) = &mut entry.process
+        {
+            process.runs_as = runs_as;
             entry.renewal.notify_one();
         }
     }

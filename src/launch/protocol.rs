@@ -39,6 +39,8 @@ pub enum Order {
     Renew {
         /// Which.
         instance: Instance,
+        /// What it is from then on, for whoever takes it over.
+        runs_as: DocumentHash,
     },
     /// `stop_signal` to the program; after `stop_timeout` all of it is killed.
     Stop {

@@ -244,7 +244,7 @@ impl Launcher {
             Order::Start { instance, account, upstream, hash } => {
                 self.start(Meant { instance, account, upstream, hash });
             }
-            Order::Renew { instance } => self.instances.renew(instance),
+            Order::Renew { instance, runs_as } => self.instances.renew(instance, runs_as),
             Order::Stop { instance } => self.instances.wish(instance, Wish::Stop),
             Order::Kill { instance } => self.instances.wish(instance, Wish::Kill),
         }

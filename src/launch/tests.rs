@@ -239,7 +239,7 @@ async fn who_renews_himself_gets_the_signal_for_it_and_lives_on() {
     let (pid, ..) = launcher.started(start(1, hash)).await;
     until("it is ready", || there("one")).await;
     for name in ["renewed1", "renewed2"] {
-        launcher.orders.send(Order::Renew { instance: Instance(1) }).unwrap();
+        launcher.orders.send(Order::Renew { instance: Instance(1), runs_as: hash }).unwrap();
         until("it renews itself", || there(name)).await;
     }
     assert!(is_alive(pid));
@@ -248,7 +248,9 @@ async fn who_renews_himself_gets_the_signal_for_it_and_lives_on() {
         place.program("alice", &sh("trap \"exit 3\" HUP USR1 USR2; touch two; while :; do sleep 0.01; done"));
     launcher.started(start(2, hash)).await;
     until("it is ready", || there("two")).await;
-    for order in [Order::Renew { instance: Instance(2) }, Order::Stop { instance: Instance(2) }] {
+    for order in
+        [Order::Renew { instance: Instance(2), runs_as: hash }, Order::Stop { instance: Instance(2) }]
+    {
         launcher.orders.send(order).unwrap();
     }
     assert_eq!(launcher.ended().await.0, Ending::Signal(15));

@@ -43,19 +43,33 @@ impl Holder {
     /// Whether a socket is theirs: this instance's, or another's of the same account. Cost: some 10 µs where there are groups.
     pub fn has(&self, owner: Owner) -> bool {
         let account = self.cgroup.as_deref().and_then(Path::parent);
-        let is_within = |number| account.is_none_or(|account| holds(account, number, DEEPEST));
-        self.uid == owner.uid && owner.cgroup.is_none_or(is_within)
+        self.is_within(account, owner)
+    }
+
+    /// Whether a socket is this instance's own, as far as control groups tell.
+    pub fn made(&self, owner: Owner) -> bool {
+        self.is_within(self.cgroup.as_deref(), owner)
+    }
+
+    fn is_within(&self, group: Option<&Path>, owner: Owner) -> bool {
+        let within = |number| group.is_none_or(|group| holds(group, number, DEEPEST, &mut { MOST_GROUPS }));
+        self.uid == owner.uid && owner.cgroup.is_none_or(within)
     }
 }
 
 /// Whether the control group `number` is `group` or below it. The number is that of its directory.
-fn holds(group: &Path, number: u64, deeper: usize) -> bool {
+fn holds(group: &Path, number: u64, deeper: usize, left: &mut usize) -> bool {
+    if *left == 0 {
+        return false;
+    }
+    *left -= 1;
     if fs::metadata(group).is_ok_and(|metadata| metadata.ino() == number) {
         return true;
     }
-    let below = fs::read_dir(group).into_iter().flatten().flatten().take(MOST_GROUPS);
+    let below = fs::read_dir(group).into_iter().flatten().flatten();
     let is_directory = |entry: &fs::DirEntry| entry.file_type().is_ok_and(|kind| kind.is_dir());
-    deeper > 0 && below.filter(is_directory).any(|entry| holds(&entry.path(), number, deeper - 1))
+    let mut below = below.filter(is_directory).take(MOST_GROUPS);
+    deeper > 0 && below.any(|entry| holds(&entry.path(), number, deeper - 1, left))
 }
 
 /// Whose socket takes connections to `address`; `None`: nobody's. Cost: some 20 µs, however many sockets there are.
@@ -75,17 +89,23 @@ pub fn taker(address: SocketAddr) -> io::Result<Option<Owner>> {
 /// # Errors
 /// Where the kernel does not say: a service that may not use `AF_NETLINK`.
 pub fn listener(address: SocketAddr) -> io::Result<Option<Owner>> {
+    Ok(listeners(address)?.first().copied())
+}
+
+/// All whose sockets listen at `address`: first whoever would be given a connection.
+///
+/// # Errors
+/// As [`listener`].
+pub fn listeners(address: SocketAddr) -> io::Result<Vec<Owner>> {
     // A socket of IPv6 may take connections of IPv4 as well.
     let families: &[u8] = if address.is_ipv4() { &[INET, INET6] } else { &[INET6] };
-    let mut found: Option<Listener> = None;
+    let mut found = Vec::new();
     for family in families {
-        for one in ask(&question(*family, address.port(), None), address.port(), Answers::All)? {
-            if one.takes(address.ip()) && found.as_ref().is_none_or(|best| one.rank() > best.rank()) {
-                found = Some(one);
-            }
-        }
+        found.extend(ask(&question(*family, address.port(), None), address.port(), Answers::All)?);
     }
-    Ok(found.map(|found| found.owner))
+    found.retain(|one| one.takes(address.ip()));
+    found.sort_by_key(|one| std::cmp::Reverse(one.rank()));
+    Ok(found.into_iter().map(|one| one.owner).collect())
 }
 
 /// Who called `listen` on the unix socket at the other end of a connection.
@@ -247,7 +267,7 @@ const ANSWER_BYTES: usize = 32 << 10;
 /// Answers of the kernel: some hundred sockets each, and one for each process that shares a port.
 const MOST_ANSWERS: usize = 64;
 
-/// Levels of control groups below an account's, and groups of one level, that are looked through.
+/// Levels of control groups below an account's, and groups in all, that are looked through.
 const DEEPEST: usize = 4;
 const MOST_GROUPS: usize = 1000;
 
@@ -329,6 +349,9 @@ mod tests {
         for mine in [Some(number), Some(other), Some(below), None] {
             assert!(holder(Some(&web)).has(owner(7, mine)));
             assert!(!holder(Some(&web)).has(owner(8, mine)));
+        }
+        for (number, own) in [(number, true), (below, true), (other, false), (bob, false)] {
+            assert_eq!(holder(Some(&web)).made(owner(7, Some(number))), own);
         }
         assert!(!holder(Some(&web)).has(owner(7, Some(bob))), "the same user, in another account's group");
         assert!(holder(None).has(owner(7, Some(bob))), "no groups are made");

@@ -42,7 +42,8 @@ pub(super) async fn connect(
             Ok(Some(owner)) => return Err(refuse(Cause::Refused, &format_args!("it is taken by {owner}"))),
             Ok(None) => return Err(refuse(Cause::Refused, &"nobody listens there any more")),
             Err(error) => {
-                return Err(refuse(Cause::Refused, &format_args!("whose it is cannot be told: {error}")));
+                // The node's own trouble, such as no descriptor left: it says nothing of the program.
+                return Err(refuse(Cause::Overloaded, &format_args!("whose it is cannot be told: {error}")));
             }
         }
     }

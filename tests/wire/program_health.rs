@@ -131,6 +131,30 @@ fn a_program_that_hangs_while_nobody_asks_is_found_by_asking() {
     assert_eq!(get(&mut edge.connect(), "/").status(), 200);
 }
 
+/// It was sick for a while, and nobody restarts it for that once it is well again: not where it is asked all the time, and
+/// not where it is asked in doubt alone.
+#[test]
+fn a_program_that_was_sick_and_is_well_again_is_left_alone() {
+    for interval in ["1s", "never"] {
+        let lines =
+            format!("ready_path = \"/health\"\nhealth_interval = \"{interval}\"\nhang_timeout = \"1h\"");
+        let edge = sleeping("auto", &lines);
+        let text = format!("[timeouts]\nresponse_header = \"1s\"\n{}", document(&edge, "auto", &lines));
+        edge.write_document("alice", &text);
+        wait::until("the document", || edge.log().contains("document applied").then_some(()));
+        assert_eq!(get(&mut edge.connect(), "/").status(), 200);
+        let sick = edge.path().join("home/sick");
+        std::fs::write(&sick, "").expect("our own files");
+        assert_eq!(get(&mut edge.connect(), "/stall").word(), "timed_out");
+        wait::until("it to hang", || edge.status()["hangs_seconds"].is_u64().then_some(()));
+        std::fs::remove_file(&sick).expect("our own files");
+        assert_eq!(get(&mut edge.connect(), "/").status(), 200);
+        wait::until("it to be well", || edge.status()["hangs_seconds"].is_null().then_some(()));
+        edge.told("web: Upstream answers again: it had not for ");
+        assert_eq!(edge.starts().len(), 1, "{interval}");
+    }
+}
+
 /// A status tells what a program uses.
 #[test]
 fn a_status_tells_what_a_program_uses() {

@@ -35,6 +35,10 @@ impl Programs {
                 // Nobody listens while the node ends.
                 let _ = self.settled.send(entry.account.clone());
             }
+            if before.instance() != after.instance() {
+                entry.health = None;
+            }
+            self.is_renewed(event, before, after);
             match (event, before, after) {
                 (Event::Time, Phase::Replacing { .. }, _) => self.late(id),
                 (Event::Time, Phase::Renewing { .. }, _) => self.note_lost_renewal(id),
@@ -48,13 +52,27 @@ impl Programs {
         self.tell(id);
     }
 
+    /// Who was told to renew himself is what he was told to become once he answers, and not if he is replaced.
+    fn is_renewed(&mut self, event: Event, before: Phase, after: Phase) {
+        let Some(running) = before.instance().and_then(|instance| self.running.get_mut(&instance)) else {
+            return;
+        };
+        match (event, after) {
+            (Event::Ready(_), Phase::Serving { .. }) if running.renews_to.is_some() => {
+                running.wanted = running.renews_to.take();
+            }
+            (Event::Time, _) => running.renews_to = None,
+            _ => {}
+        }
+    }
+
     /// Whether two instances may run at a time. Where one would be started beside another that serves, the account's memory
     /// has to have room for both.
     fn may_overlap(&self, id: UpstreamId, event: Event) -> bool {
         let Some(entry) = self.entries.get(&id).filter(|entry| entry.wanted.program.overlap) else {
             return false;
         };
-        let (Event::Restart | Event::Renew | Event::Time, Some(instance)) =
+        let (Event::Restart | Event::Renew | Event::Time | Event::Hung(_), Some(instance)) =
             (event, entry.life.phase().instance())
         else {
             return true;
@@ -103,9 +121,10 @@ impl Programs {
             Action::Hold => entry.upstream.hold(),
             Action::Renew(instance) => {
                 if let Some(running) = self.running.get_mut(&instance) {
-                    running.wanted = Some(entry.wanted.clone());
+                    running.renews_to = Some(entry.wanted.clone());
                 }
-                self.order(Order::Renew { instance });
+                let runs_as = entry.wanted.hash();
+                self.order(Order::Renew { instance, runs_as });
             }
             Action::Retire(instance) => {
                 let by = now() + self.node.load().timeouts.drain;
@@ -207,9 +226,9 @@ impl Programs {
             self.entries.get(&running.upstream).and_then(|entry| entry.wanted.program.ready_path.clone());
         let probe = Probe { address: running.address.clone(), holder, path, beside };
         let found = self.found.0.clone();
-        running.probed(async move {
+        running.probed(|number| async move {
             // Nobody listens while the node ends.
-            let _ = found.send((instance, probe.run().await));
+            let _ = found.send((instance, number, probe.run().await));
         });
     }
 }

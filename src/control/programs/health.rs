@@ -58,7 +58,10 @@ impl Programs {
         });
         let silent = silence.map(|silence| now.checked_sub(silence.lasting).unwrap_or(now));
         let since = if program.ready_path.is_some() {
-            let pace = program.health_interval.or(silent.map(|_| PACE));
+            // Who did not answer is asked soon again: until he does nobody knows better.
+            let usual = program.health_interval;
+            let doubts = silent.is_some() || health.failing.is_some();
+            let pace = if doubts { Some(usual.map_or(PACE, |usual| usual.min(PACE))) } else { usual };
             if pace.is_some_and(|pace| health.asked + pace <= now) {
                 health.asked = now;
                 self.ask(id, instance);
@@ -127,24 +130,29 @@ impl Programs {
         let Some(process) = &running.process else { return };
         let probe = Probe { address: running.address.clone(), holder: process.holder(), path, beside: 0 };
         let found = self.found.0.clone();
-        running.probed(async move {
+        running.probed(|number| async move {
             // Nobody listens while the node ends.
-            let _ = found.send((instance, probe.once().await));
+            let _ = found.send((instance, number, probe.once().await));
         });
     }
 
     /// An instance that serves was asked, and did not answer.
-    pub(super) fn is_silent(&mut self, id: UpstreamId) {
-        if let Some(health) = self.entries.get_mut(&id).and_then(|entry| entry.health.as_mut()) {
+    pub(super) fn is_silent(&mut self, id: UpstreamId, instance: Instance) {
+        if let Some(health) = self.health_of(id, instance) {
             health.failing.get_or_insert(health.asked);
         }
     }
 
     /// An instance that serves was asked, and answered.
-    pub(super) fn is_well(&mut self, id: UpstreamId) {
-        if let Some(health) = self.entries.get_mut(&id).and_then(|entry| entry.health.as_mut()) {
+    pub(super) fn is_well(&mut self, id: UpstreamId, instance: Instance) {
+        if let Some(health) = self.health_of(id, instance) {
             health.failing = None;
         }
+    }
+
+    /// What is known of this instance, if it is the one that serves.
+    fn health_of(&mut self, id: UpstreamId, instance: Instance) -> Option<&mut Health> {
+        self.entries.get_mut(&id)?.health.as_mut().filter(|health| health.instance == instance)
     }
 
     /// Tells of processes that were killed for want of memory while the program goes on.

@@ -1,9 +1,10 @@
 //! The connection to the launcher: made when there is a program to start, and made again when it breaks.
 
 use super::{Programs, Running};
-use crate::base::now;
+use crate::base::{AccountName, DocumentHash, UpstreamName, now};
 use crate::launch::{self, Instance, Notice, Notices, Order, Orders, Process};
 use crate::upstream::{Event, Lifecycle, Phase};
+use std::cmp::Reverse;
 use std::collections::HashSet;
 use std::future::pending;
 use std::time::{Duration, Instant};
@@ -96,6 +97,16 @@ impl Link {
     }
 }
 
+/// What a launcher tells of one that runs, as [`Notice::Running`] has it.
+struct Told {
+    instance: Instance,
+    account: AccountName,
+    upstream: UpstreamName,
+    hash: DocumentHash,
+    process: Option<Process>,
+    stopping: bool,
+}
+
 impl Programs {
     /// Makes the connection and takes over what runs already. Nothing else is done meanwhile: whoever started a program
     /// before knowing that it runs would start it twice.
@@ -114,56 +125,22 @@ impl Programs {
                 return self.link.lost(now());
             }
         };
-        let mut listed = HashSet::new();
+        let (mut listed, mut told) = (HashSet::new(), Vec::new());
         loop {
             match tokio::time::timeout(LISTING, notices.next()).await {
                 Ok(Some(Notice::Running { instance, account, upstream, hash, process, stopping })) => {
                     listed.insert(instance);
-                    if let Some(known) = self.running.get(&instance) {
-                        if known.stopped {
-                            let _ = orders.send(Order::Stop { instance });
-                        } else if let (None, Some(process)) = (&known.process, process) {
-                            self.started(instance, process);
-                        }
-                        continue;
-                    }
-                    let ids = self.accounts.get(&account).into_iter().flatten().copied();
-                    let id = ids.into_iter().find(|id| {
-                        self.entries.get(id).is_some_and(|entry| {
-                            entry.name == upstream && entry.life.phase() == Phase::Stopped
-                        })
-                    });
-                    let Some(entry) = id.and_then(|id| self.entries.get_mut(&id)) else {
-                        // Nobody's any more.
-                        let _ = orders.send(Order::Stop { instance });
-                        continue;
-                    };
-                    if let Some(Process { pid, .. }) = process {
-                        tracing::info!(%account, %upstream, pid, "runs already");
-                        entry.note(&self.site_log, format_args!("Upstream runs already (pid {pid})"));
-                    }
-                    let by = now() + entry.wanted.program.start_timeout;
-                    let before = entry.life.phase();
-                    entry.life = if stopping {
-                        Lifecycle::stopping(instance)
-                    } else {
-                        Lifecycle::adopted(instance, by)
-                    };
-                    let outdated = match &process {
-                        Some(process) => process.runs_as != entry.wanted.hash(),
-                        None => entry.hash != hash,
-                    };
-                    self.metrics.programs().moved(Some(before.word()), Some(entry.life.phase().word()));
-                    let running = Running::taken_over(entry, stopping, outdated);
-                    self.running.insert(instance, running);
-                    if let Some(process) = process {
-                        self.started(instance, process);
-                    }
+                    told.push(Told { instance, account, upstream, hash, process, stopping });
                 }
                 Ok(Some(Notice::Listed)) => break,
                 Ok(Some(other)) => self.noticed(other),
                 Ok(None) | Err(_) => return self.link.lost(now()),
             }
+        }
+        // Of several of one program the newest that goes on is the one that served.
+        told.sort_by_key(|one| (one.stopping, Reverse(one.instance)));
+        for one in told {
+            self.take_over(&orders, one);
         }
         self.link = Link::Up(orders, notices, whose);
         self.make_up(&listed);
@@ -182,6 +159,47 @@ impl Programs {
         }
         self.running.remove(&instance);
         self.happen(id, Event::Ended(instance));
+    }
+
+    /// Takes over one that a launcher runs; one that is nobody's any more is stopped.
+    fn take_over(&mut self, orders: &Orders, told: Told) {
+        let Told { instance, account, upstream, hash, process, stopping } = told;
+        if let Some(known) = self.running.get(&instance) {
+            if known.stopped {
+                let _ = orders.send(Order::Stop { instance });
+            } else if let (None, Some(process)) = (&known.process, process) {
+                self.started(instance, process);
+            }
+            return;
+        }
+        let ids = self.accounts.get(&account).into_iter().flatten().copied();
+        let id = ids.into_iter().find(|id| {
+            let entry = self.entries.get(id);
+            entry.is_some_and(|entry| entry.name == upstream && entry.life.phase() == Phase::Stopped)
+        });
+        let Some(entry) = id.and_then(|id| self.entries.get_mut(&id)) else {
+            let _ = orders.send(Order::Stop { instance });
+            return;
+        };
+        let id = entry.upstream.id();
+        if let Some(Process { pid, .. }) = process {
+            tracing::info!(%account, %upstream, pid, "runs already");
+            entry.note(&self.site_log, format_args!("Upstream runs already (pid {pid})"));
+        }
+        let by = now() + entry.wanted.program.start_timeout;
+        let before = entry.life.phase();
+        entry.life = if stopping { Lifecycle::stopping(instance) } else { Lifecycle::adopted(instance, by) };
+        let outdated = match &process {
+            Some(process) => process.runs_as != entry.wanted.hash(),
+            None => entry.hash != hash,
+        };
+        self.metrics.programs().moved(Some(before.word()), Some(entry.life.phase().word()));
+        let running = Running::taken_over(entry, stopping, outdated);
+        self.running.insert(instance, running);
+        match process {
+            Some(process) => self.started(instance, process),
+            None => self.tell(id),
+        }
     }
 
     /// Brings the programs into line with a launcher that is back and runs what is `listed`.

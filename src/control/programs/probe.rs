@@ -59,10 +59,14 @@ impl Probe {
             UpstreamAddress::Ip(address) => {
                 let stream = TcpStream::connect(address).await?;
                 // It accepted, so it listens now: whoever took the connection is the one that the kernel names.
-                match owner::listener(*address)? {
-                    Some(owner) if !self.holder.has(owner) => Ok(Some(Found::Foreign(owner))),
-                    Some(_) => self.greet(stream).await,
-                    None => Ok(None),
+                let owners = owner::listeners(*address)?;
+                match owners.first() {
+                    Some(owner) if !self.holder.has(*owner) => Ok(Some(Found::Foreign(*owner))),
+                    // Not only the one whose place it takes.
+                    Some(_) if owners.iter().any(|owner| self.holder.made(*owner)) => {
+                        self.greet(stream).await
+                    }
+                    _ => Ok(None),
                 }
             }
             UpstreamAddress::Unix(path) => {

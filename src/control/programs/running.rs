@@ -22,6 +22,8 @@ pub(super) struct Running {
     pub(super) process: Option<Process>,
     /// What it was started by, or has renewed itself by; `None`: a document of which nothing is known.
     pub(super) wanted: Option<Arc<Wanted>>,
+    /// What it was told to renew itself to.
+    pub(super) renews_to: Option<Arc<Wanted>>,
     /// How many of its processes were killed for want of memory, as far as that was told.
     pub(super) memory_kills: u64,
     /// How often it was admitted.
@@ -35,7 +37,9 @@ pub(super) struct Running {
     /// Whether it was told to end: then its end is no failure.
     pub(super) stopped: bool,
     begun: Instant,
-    probe: Option<AbortHandle>,
+    /// Who asks it, by his number.
+    probe: Option<(u64, AbortHandle)>,
+    probes: u64,
 }
 
 impl Running {
@@ -48,6 +52,7 @@ impl Running {
             address: wanted.address.clone(),
             process: None,
             wanted: Some(wanted.clone()),
+            renews_to: None,
             memory_kills: 0,
             turn: 0,
             retire_by: None,
@@ -56,6 +61,7 @@ impl Running {
             stopped: false,
             begun: now(),
             probe: None,
+            probes: 0,
         }
     }
 
@@ -70,9 +76,11 @@ impl Running {
     }
 
     /// Has it asked by this from now on, and by nothing else.
-    pub(super) fn probed(&mut self, asking: impl Future<Output = ()> + 'static) {
+    pub(super) fn probed<F: Future<Output = ()> + 'static>(&mut self, asking: impl FnOnce(u64) -> F) {
         self.end_probe();
-        self.probe = Some(tokio::task::spawn_local(asking).abort_handle());
+        self.probes += 1;
+        let asking = tokio::task::spawn_local(asking(self.probes)).abort_handle();
+        self.probe = Some((self.probes, asking));
     }
 
     /// Whether somebody asks.
@@ -85,9 +93,9 @@ impl Running {
         self.turn += 1;
     }
 
-    /// Whoever asked has his answer.
-    pub(super) fn is_answered(&mut self) {
-        self.probe = None;
+    /// Whoever asked has his answer. `false`: another asks by now.
+    pub(super) fn is_answered(&mut self, number: u64) -> bool {
+        self.probe.take_if(|(asking, _)| *asking == number).is_some()
     }
 
     /// It was told to end.
@@ -102,7 +110,7 @@ impl Running {
     }
 
     fn end_probe(&mut self) {
-        if let Some(probe) = self.probe.take() {
+        if let Some((_, probe)) = self.probe.take() {
             probe.abort();
         }
     }

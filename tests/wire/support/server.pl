@@ -54,7 +54,8 @@ while (1) {
             if ($path eq '/slow') { select(undef, undef, undef, 0.05); }
             my $body = $path eq '/env' ? join('', map { "$_=$ENV{$_}\n" } sort keys %ENV)
                 : $path eq '/renewals' ? "$$ $renewals\n" : "$$\n";
-            my $answer = "HTTP/1.1 200 OK\r\nContent-Length: " . length($body) . "\r\n\r\n$body";
+            my $status = $path eq '/health' && -e "$ENV{HOME}/sick" ? '503 No' : '200 OK';
+            my $answer = "HTTP/1.1 $status\r\nContent-Length: " . length($body) . "\r\n\r\n$body";
             syswrite($ready, $answer);
         }
     }
