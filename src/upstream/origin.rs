@@ -62,7 +62,10 @@ impl Origin {
             Self::Http1(origin) => origin.poll_head(cx, request),
             Self::Http2(origin) => origin.poll_head(cx),
         };
-        if let Poll::Ready(Ok(_)) = head {
+        // An interim one promises an answer and is none; 101 is the last there will be.
+        if let Poll::Ready(Ok(head)) = &head
+            && (head.status() == 101 || head.status() >= 200)
+        {
             self.lease().is_answered();
         }
         head
