@@ -55,7 +55,13 @@ fn a_program_that_does_not_come_back_from_its_signal_is_replaced() {
             ),
         );
         let before = get(&mut edge.connect(), "/").text().trim().to_owned();
-        assert!(edge.command(&["restart", "alice/web"]).status.success());
+        // It may answer once more before the signal is with it: then it is told again.
+        wait::until(told, || {
+            if pid(&edge) == before && edge.status()["state"] == "ready" {
+                assert!(edge.command(&["restart", "alice/web"]).status.success());
+            }
+            edge.log().contains(told.trim_start_matches("web: ")).then_some(())
+        });
         edge.told(told);
         wait::until("another", || (pid(&edge) != before && edge.status()["state"] == "ready").then_some(()));
         assert_eq!(get(&mut edge.connect(), "/").status(), 200);
