@@ -176,7 +176,7 @@ impl Documents {
     pub fn settle(&mut self, name: &AccountName, at: Instant) -> Option<Applied> {
         let content = self.deferred.get(name)?.content.clone();
         let document = self.check(name, &self.file(name), &content).ok()?;
-        if !self.unready(&document).is_empty() {
+        if self.unready(&document).is_some() {
             return None;
         }
         let hash = DocumentHash::of(&content);
@@ -197,13 +197,11 @@ impl Documents {
         self.deferred.get(name).into_iter().flat_map(|deferred| &deferred.upstreams)
     }
 
-    /// The upstreams of a document that have a new revision which does not serve yet. Reads what was in effect before, and
-    /// that only where a revision changed.
-    fn unready(&self, document: &Document) -> BTreeSet<UpstreamName> {
+    /// The upstreams of a document that have a new revision which does not serve yet, if there are any, and the document
+    /// whose addresses are in effect until then. Reads that only where a revision changed.
+    fn unready(&self, document: &Document) -> Option<(BTreeSet<UpstreamName>, Document)> {
         let name = &document.name;
-        let Some(form) = self.hosts.account(name.as_str()).map(|account| account.form()) else {
-            return BTreeSet::new();
-        };
+        let form = self.hosts.account(name.as_str())?.form();
         let runs = |upstream: &config::Upstream| {
             let wanted = &upstream.program.as_ref()?.revision;
             let revision = form.upstream_named(&upstream.name)?.standing()?.revision.clone();
@@ -211,10 +209,12 @@ impl Documents {
         };
         if !self.deferred.contains_key(name) && document.upstreams.iter().all(|one| runs(one) != Some(false))
         {
-            return BTreeSet::new();
+            return None;
         }
-        let Some(old) = self.in_effect(name) else { return BTreeSet::new() };
-        deferral::unready(document, &old, |name| Some((*form.upstream_named(name)?.standing()?).clone()))
+        let old = self.in_effect(name)?;
+        let standing = |name: &UpstreamName| Some((*form.upstream_named(name)?.standing()?).clone());
+        let upstreams = deferral::unready(document, &old, standing);
+        (!upstreams.is_empty()).then_some((upstreams, old))
     }
 
     /// The document whose addresses are in effect.
@@ -256,10 +256,9 @@ impl Documents {
 
     /// The document is good: the account is served by it from now on.
     fn publish(&mut self, whole: &Document, hash: DocumentHash, content: &[u8]) -> Applied {
-        let awaited = self.unready(whole);
-        let held = (!awaited.is_empty())
-            .then(|| Some(deferral::held_back(whole, &self.in_effect(&whole.name)?, &awaited)));
-        let held = held.flatten();
+        let unready = self.unready(whole);
+        let held = unready.as_ref().map(|(upstreams, old)| deferral::held_back(whole, old, upstreams));
+        let awaited = unready.map_or_else(BTreeSet::new, |(upstreams, _)| upstreams);
         let document = held.as_ref().unwrap_or(whole);
         self.generation += 1;
         let name = &document.name;

@@ -268,8 +268,6 @@ impl Programs {
         if let Some(socket) = &process.socket {
             running.address = UpstreamAddress::Unix(socket.clone());
         }
-        // Of one that is taken over those of before were told of.
-        running.memory_kills = process.cgroup.as_deref().map_or(0, usage::kills);
         running.process = Some(process);
         self.probe(instance);
         self.tell(id);

@@ -1,7 +1,7 @@
 //! What a life says is done: orders to the launcher, and what requests find at the upstream.
 
 use super::Programs;
-use super::probe::Probe;
+use super::probe::{Found, Probe};
 use super::running::Running;
 use super::usage;
 use crate::base::{Cause, Refusal, now, wall};
@@ -29,8 +29,6 @@ impl Programs {
         if after != before {
             entry.since = wall();
             self.metrics.programs().moved(Some(before.word()), Some(after.word()));
-        }
-        if after != before {
             if matches!(after, Phase::Serving { .. } | Phase::Stopped) {
                 // Nobody listens while the node ends.
                 let _ = self.settled.send(entry.account.clone());
@@ -220,6 +218,16 @@ impl Programs {
     /// Asks an instance from now on whether it is ready.
     pub(super) fn probe(&mut self, instance: Instance) {
         let beside = self.running.values().filter(|running| running.is_probed()).count();
+        self.inquire(instance, beside, async |probe| probe.run().await);
+    }
+
+    /// Has an instance asked, and told what was found.
+    pub(super) fn inquire(
+        &mut self,
+        instance: Instance,
+        beside: usize,
+        ask: impl AsyncFnOnce(Probe) -> Found + 'static,
+    ) {
         let Some(running) = self.running.get_mut(&instance) else { return };
         let Some(holder) = running.process.as_ref().map(Process::holder) else { return };
         let path =
@@ -228,7 +236,7 @@ impl Programs {
         let found = self.found.0.clone();
         running.probed(|number| async move {
             // Nobody listens while the node ends.
-            let _ = found.send((instance, number, probe.run().await));
+            let _ = found.send((instance, number, ask(probe).await));
         });
     }
 }

@@ -1,7 +1,6 @@
 //! Whether a program that serves answers: what requests show, and what it says when it is asked. One that takes
 //! connections and answers nobody is told of, and restarted where its document says after how long.
 
-use super::probe::Probe;
 use super::{Entry, Programs, usage};
 use crate::base::{now, wall, written_duration};
 use crate::launch::Instance;
@@ -49,9 +48,6 @@ impl Programs {
             return;
         };
         let health = entry.health.get_or_insert_with(|| Health::new(instance));
-        if health.instance != instance {
-            *health = Health::new(instance);
-        }
         let program = &entry.wanted.program;
         let silence = entry.upstream.silence(now).filter(|silence| {
             silence.overdue || program.hang_timeout.is_some_and(|longest| longest <= silence.lasting)
@@ -64,7 +60,7 @@ impl Programs {
             let pace = if doubts { Some(usual.map_or(PACE, |usual| usual.min(PACE))) } else { usual };
             if pace.is_some_and(|pace| health.asked + pace <= now) {
                 health.asked = now;
-                self.ask(id, instance);
+                self.ask(instance);
             }
             // Requests that wait for long are no proof against one who answers when he is asked.
             let Some(Entry { health: Some(health), .. }) = self.entries.get(&id) else { return };
@@ -101,13 +97,8 @@ impl Programs {
             }
             _ => {}
         }
-        let Some(longest) = entry.wanted.program.hang_timeout else {
-            if before.is_some() != since.is_some() {
-                self.tell(id);
-            }
-            return;
-        };
-        if since.is_some_and(|since| since + longest <= now) {
+        let is_over = |longest: &Duration| since.is_some_and(|since| since + *longest <= now);
+        if let Some(longest) = entry.wanted.program.hang_timeout.filter(is_over) {
             let longest = written_duration(longest);
             tracing::warn!(%account, %upstream, "Upstream restarting: it hangs, for more than {longest}");
             entry
@@ -122,18 +113,10 @@ impl Programs {
     }
 
     /// Asks an instance that serves once, unless it is being asked.
-    fn ask(&mut self, id: UpstreamId, instance: Instance) {
-        let path = self.entries.get(&id).and_then(|entry| entry.wanted.program.ready_path.clone());
-        let Some(running) = self.running.get_mut(&instance).filter(|running| !running.is_probed()) else {
-            return;
-        };
-        let Some(process) = &running.process else { return };
-        let probe = Probe { address: running.address.clone(), holder: process.holder(), path, beside: 0 };
-        let found = self.found.0.clone();
-        running.probed(|number| async move {
-            // Nobody listens while the node ends.
-            let _ = found.send((instance, number, probe.once().await));
-        });
+    fn ask(&mut self, instance: Instance) {
+        if self.running.get(&instance).is_some_and(|running| !running.is_probed()) {
+            self.inquire(instance, 0, async |probe| probe.once().await);
+        }
     }
 
     /// An instance that serves was asked, and did not answer.

@@ -1,6 +1,6 @@
 //! The connection to the launcher: made when there is a program to start, and made again when it breaks.
 
-use super::{Programs, Running};
+use super::{Programs, Running, usage};
 use crate::base::{AccountName, DocumentHash, UpstreamName, now};
 use crate::launch::{self, Instance, Notice, Notices, Order, Orders, Process};
 use crate::upstream::{Event, Lifecycle, Phase};
@@ -194,7 +194,10 @@ impl Programs {
             None => entry.hash != hash,
         };
         self.metrics.programs().moved(Some(before.word()), Some(entry.life.phase().word()));
-        let running = Running::taken_over(entry, stopping, outdated);
+        let mut running = Running::taken_over(entry, stopping, outdated);
+        // Those of before were told of.
+        let cgroup = process.as_ref().and_then(|process| process.cgroup.as_deref());
+        running.memory_kills = cgroup.map_or(0, usage::kills);
         self.running.insert(instance, running);
         match process {
             Some(process) => self.started(instance, process),
