@@ -237,6 +237,7 @@ impl Programs {
     fn noticed(&mut self, notice: Notice) {
         match notice {
             Notice::Started { instance, process } => self.started(instance, process),
+            Notice::Renewed { instance, runs_as } => self.is_told_to_renew(instance, runs_as),
             Notice::NotStarted { instance, why } => self.gone(instance, why, &[]),
             Notice::Changed { instance } => match self.running.get_mut(&instance) {
                 Some(running) if running.stopped => self.gone(instance, String::new(), &[]),

@@ -5,8 +5,7 @@ use super::protocol::{Instance, Notice, Process};
 use crate::base::{AccountName, DocumentHash, UpstreamName};
 use std::collections::hash_map::Entry as MapEntry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::rc::Rc;
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 
 /// What is known of one that runs, or is about to.
 #[derive(Debug)]
@@ -21,8 +20,8 @@ pub(super) struct Entry {
     pub(super) process: Option<Process>,
     /// Where wishes go.
     pub(super) wish: watch::Sender<Wish>,
-    /// Rung for it to renew itself.
-    pub(super) renewal: Rc<Notify>,
+    /// Where it is told what to renew itself to.
+    pub(super) renewal: watch::Sender<Option<DocumentHash>>,
 }
 
 /// Instances of one upstream: one that serves, one that takes over, and some that finish what they have begun.
@@ -106,13 +105,18 @@ impl Instances {
         }
     }
 
-    /// Has it renew itself to what `runs_as` stands for. Rung twice before it is heard, it is heard once. Who is only about to run is as new as can be.
-    pub(super) fn renew(&mut self, instance: Instance, runs_as: DocumentHash) {
-        if let Some(entry) = self.all.get_mut(&instance)
-            && let Some(process) = &mut entry.process
-        {
+    /// Has it renew itself to what `runs_as` stands for. Told twice before it is heard, it hears the last. Who is only
+    /// about to run is told once he does.
+    pub(super) fn renew(&self, instance: Instance, runs_as: DocumentHash) {
+        if let Some(entry) = self.all.get(&instance) {
+            entry.renewal.send_replace(Some(runs_as));
+        }
+    }
+
+    /// It was told to.
+    pub(super) fn renewed(&mut self, instance: Instance, runs_as: DocumentHash) {
+        if let Some(process) = self.all.get_mut(&instance).and_then(|entry| entry.process.as_mut()) {
             process.runs_as = runs_as;
-            entry.renewal.notify_one();
         }
     }
 
@@ -167,7 +171,7 @@ mod tests {
         let (account, upstream) = names(account);
         let hash = DocumentHash::of(b"");
         let process = Some(Process { pid: 2, uid: 3, runs_as: hash, socket: None, cgroup: None });
-        (Entry { account, upstream, hash, process, wish, renewal: Rc::default() }, wishes)
+        (Entry { account, upstream, hash, process, wish, renewal: watch::Sender::default() }, wishes)
     }
 
     #[test]

@@ -5,14 +5,14 @@ use super::group::Group;
 use super::place::Socket;
 use super::protocol::{Ending, Instance};
 use super::tail::Tail;
+use crate::base::DocumentHash;
 use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, pidfd_send_signal, waitpid};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::pin::pin;
-use std::rc::Rc;
 use std::time::Duration;
 use tokio::io::unix::AsyncFd;
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tokio::time::{Instant, Interval, interval, sleep};
 
 /// What is wished of a running program. Who wishes more than before is heard, who wishes less is not.
@@ -73,11 +73,12 @@ pub(super) struct Manners {
 
 impl Program {
     /// Leads it to its end, and tells that to `ended` once what it left behind is gone, or does not die. Dropped wishes
-    /// wish its end.
+    /// wish its end. What it was told to renew itself to is told to `renewed` once it was.
     pub(super) async fn live(
         self,
         mut wishes: watch::Receiver<Wish>,
-        renewal: Rc<Notify>,
+        mut renewals: watch::Receiver<Option<DocumentHash>>,
+        renewed: impl AsyncFn(DocumentHash),
         ended: impl AsyncFnOnce(End),
     ) {
         let mut tail = Tail::default();
@@ -106,7 +107,13 @@ impl Program {
                         Wish::Kill => self.group.kill(self.pid),
                     }
                 }
-                () = renewal.notified() => self.signal(self.manners.hot_restart),
+                Ok(()) = renewals.changed() => {
+                    let to = *renewals.borrow_and_update();
+                    // One that names no signal is not told, and does not become anything.
+                    if let (Some(to), true) = (to, self.signal(self.manners.hot_restart)) {
+                        renewed(to).await;
+                    }
+                }
                 () = &mut deadline, if is_stopping => {
                     is_stopping = false;
                     tracing::warn!(pid = self.pid.as_raw_nonzero(), "a program did not stop in its time: killed");
@@ -160,11 +167,11 @@ impl Program {
         self.socket.as_ref().filter(|socket| !socket.let_node_in()).map(|_| interval(KNOCK))
     }
 
-    /// The signal goes to the program alone: what becomes of its processes is its business until they are killed.
-    fn signal(&self, number: Option<i32>) {
-        let Some(signal) = number.and_then(Signal::from_named_raw) else { return };
-        // One that has ended needs no signal.
-        let _ = pidfd_send_signal(self.life.get_ref(), signal);
+    /// The signal goes to the program alone: what becomes of its processes is its business until they are killed. Whether
+    /// it was sent: one that has ended needs none.
+    fn signal(&self, number: Option<i32>) -> bool {
+        let signal = number.and_then(Signal::from_named_raw);
+        signal.is_some_and(|signal| pidfd_send_signal(self.life.get_ref(), signal).is_ok())
     }
 }
 

@@ -82,6 +82,13 @@ pub enum Notice {
         /// Its process.
         process: Process,
     },
+    /// `hot_restart` was sent to it: what it answers from now on it answers to a question of after that.
+    Renewed {
+        /// Which.
+        instance: Instance,
+        /// What it is from then on, as the order said.
+        runs_as: DocumentHash,
+    },
     /// It was not started.
     NotStarted {
         /// Which.
@@ -237,7 +244,7 @@ impl Decoder {
 }
 
 /// Rises with every change that the other side would not understand.
-const VERSION: u32 = 4;
+const VERSION: u32 = 5;
 
 /// The length, big-endian.
 const HEAD_BYTES: usize = 4;
@@ -321,7 +328,7 @@ mod tests {
     fn another_version_is_refused() {
         assert_eq!(Hello::ours().check(), Ok(()));
         let why = Hello { version: 9 }.check().unwrap_err();
-        assert_eq!(why, "the other side speaks version 9 of the launcher's protocol, this one version 4");
+        assert_eq!(why, "the other side speaks version 9 of the launcher's protocol, this one version 5");
     }
 
     #[test]

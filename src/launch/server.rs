@@ -10,7 +10,7 @@ use super::prepare::Meant;
 use super::protocol::{Instance, Notice, Order, Process};
 use super::start::{Means, lead};
 use super::wire::{Incoming, Outgoing, halves};
-use crate::base::{AccountName, UpstreamName};
+use crate::base::{AccountName, DocumentHash, UpstreamName};
 use crate::config::Node;
 use arc_swap::ArcSwap;
 use nix::unistd::Uid;
@@ -20,7 +20,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use tokio::net::UnixStream;
 use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 /// What happens to a launcher.
@@ -46,6 +46,13 @@ pub(super) enum Event {
         instance: Instance,
         /// The process.
         process: Process,
+    },
+    /// A program was told to renew itself.
+    Renewed {
+        /// Which.
+        instance: Instance,
+        /// To what.
+        runs_as: DocumentHash,
     },
     /// It did not come to that.
     NotStarted {
@@ -186,6 +193,10 @@ impl Launcher {
             Event::Order { .. } | Event::Gone { .. } => {}
             Event::Started { instance, process } => self.started(instance, process),
             Event::NotStarted { instance, why, lingers } => self.not_started(instance, why, lingers),
+            Event::Renewed { instance, runs_as } => {
+                self.instances.renewed(instance, runs_as);
+                self.tell(Notice::Renewed { instance, runs_as });
+            }
             Event::Vanished { instance } => self.instances.remove(instance),
             Event::Ended(end) => {
                 self.instances.remove(end.instance);
@@ -258,11 +269,11 @@ impl Launcher {
         let node = self.node.load_full();
         self.means.groups.configure(&node.launcher);
         let (wish, wishes) = watch::channel(Wish::Run);
-        let renewal = Rc::<Notify>::default();
-        let entry = Entry { account, upstream, hash, process: None, wish, renewal: renewal.clone() };
+        let (renewal, renewals) = watch::channel(None);
+        let entry = Entry { account, upstream, hash, process: None, wish, renewal };
         self.instances.insert(instance, entry);
         let (means, events) = (Rc::clone(&self.means), self.events.clone());
-        self.lives.spawn_local(lead(meant, node, means, wishes, renewal, events));
+        self.lives.spawn_local(lead(meant, node, means, wishes, renewals, events));
     }
 
     fn started(&mut self, instance: Instance, process: Process) {

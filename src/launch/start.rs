@@ -16,13 +16,13 @@ use super::prepare::{Meant, Prepared, prepare};
 use super::protocol::Process;
 use super::server::Event;
 use super::spawn::spawn;
-use crate::base::{now, written_duration};
+use crate::base::{DocumentHash, now, written_duration};
 use crate::config::Node;
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 
 /// What all starts share.
@@ -40,7 +40,7 @@ pub(super) async fn lead(
     node: Arc<Node>,
     means: Rc<Means>,
     mut wishes: watch::Receiver<Wish>,
-    renewal: Rc<Notify>,
+    renewals: watch::Receiver<Option<DocumentHash>>,
     events: mpsc::Sender<Event>,
 ) {
     let instance = meant.instance;
@@ -49,7 +49,8 @@ pub(super) async fn lead(
     match start(&meant, node, &means, &mut wishes).await {
         Ok((program, process)) => {
             tell(Event::Started { instance, process }).await;
-            program.live(wishes, renewal, async |end| tell(Event::Ended(end)).await).await;
+            let renewed = async |runs_as| tell(Event::Renewed { instance, runs_as }).await;
+            program.live(wishes, renewals, renewed, async |end| tell(Event::Ended(end)).await).await;
         }
         Err(Stillborn { why, rest }) => {
             tell(Event::NotStarted { instance, why, lingers: rest.is_some() }).await;

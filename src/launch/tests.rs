@@ -240,6 +240,7 @@ async fn who_renews_himself_gets_the_signal_for_it_and_lives_on() {
     until("it is ready", || there("one")).await;
     for name in ["renewed1", "renewed2"] {
         launcher.orders.send(Order::Renew { instance: Instance(1), runs_as: hash }).unwrap();
+        assert_eq!(launcher.next().await, Notice::Renewed { instance: Instance(1), runs_as: hash });
         until("it renews itself", || there(name)).await;
     }
     assert!(is_alive(pid));

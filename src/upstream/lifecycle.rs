@@ -138,7 +138,7 @@ pub enum Action {
     Admit(Instance),
     /// Let no request to any instance: they wait.
     Hold,
-    /// Tell this instance to renew itself.
+    /// Tell this instance to renew itself, and once it was told find out whether it answers.
     Renew(Instance),
     /// Let this instance finish what is under way, then stop it.
     Retire(Instance),
@@ -435,7 +435,7 @@ impl Lifecycle {
         match self.phase {
             Phase::Serving { instance, since } | Phase::Renewing { instance, since, .. } => {
                 self.phase = Phase::Renewing { instance, since, by: now + terms.start_timeout };
-                smallvec![Action::Renew(instance), Action::Probe(instance)]
+                smallvec![Action::Renew(instance)]
             }
             _ => self.restart(now, terms, fresh),
         }

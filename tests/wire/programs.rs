@@ -352,7 +352,12 @@ fn who_leaves_while_waiting_is_not_missed() {
 
 /// An edge whose one account has a program that does not run yet.
 pub fn sleeping(address: &str, lines: &str) -> Asleep {
-    let files = Files::new().file("home/server.pl", SERVER);
+    asleep(Files::new(), address, lines)
+}
+
+/// The same on these files.
+pub fn asleep(files: Files, address: &str, lines: &str) -> Asleep {
+    let files = files.file("home/server.pl", SERVER);
     // Where the tests are run by root the program is somebody else's, who has to get there.
     for (path, mode) in [(files.path().to_owned(), 0o755), (files.path().join("home"), 0o777)] {
         fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("a temporary directory");

@@ -4,7 +4,7 @@ use super::Programs;
 use super::probe::{Found, Probe};
 use super::running::Running;
 use super::usage;
-use crate::base::{Cause, Refusal, now, wall};
+use crate::base::{Cause, DocumentHash, Refusal, now, wall};
 use crate::config::UpstreamAddress;
 use crate::launch::{Instance, Order, Process};
 use crate::net::owner;
@@ -120,6 +120,8 @@ impl Programs {
             Action::Renew(instance) => {
                 if let Some(running) = self.running.get_mut(&instance) {
                     running.renews_to = Some(entry.wanted.clone());
+                    // What it was about to answer it may have been asked before its signal.
+                    running.end_probe();
                 }
                 let runs_as = entry.wanted.hash();
                 self.order(Order::Renew { instance, runs_as });
@@ -145,6 +147,16 @@ impl Programs {
                 );
             }
             Action::Forgive => entry.upstream.forgive(),
+        }
+    }
+
+    /// An instance has its signal: now it is asked whether it answers. One that was told something else meanwhile is not.
+    pub(super) fn is_told_to_renew(&mut self, instance: Instance, runs_as: DocumentHash) {
+        let Some(running) = self.running.get(&instance) else { return };
+        let is_meant = running.renews_to.as_ref().is_some_and(|wanted| wanted.hash() == runs_as);
+        let phase = self.entries.get(&running.upstream).map(|entry| entry.life.phase());
+        if is_meant && matches!(phase, Some(Phase::Renewing { instance: one, .. }) if one == instance) {
+            self.probe(instance);
         }
     }
 

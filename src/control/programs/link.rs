@@ -169,6 +169,9 @@ impl Programs {
                 let _ = orders.send(Order::Stop { instance });
             } else if let (None, Some(process)) = (&known.process, process) {
                 self.started(instance, process);
+            } else if let Some(wanted) = &known.renews_to {
+                // Whether it was told to is not known: told twice, it comes back twice.
+                let _ = orders.send(Order::Renew { instance, runs_as: wanted.hash() });
             }
             return;
         }

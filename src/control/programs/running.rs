@@ -109,7 +109,8 @@ impl Running {
         now().saturating_duration_since(self.begun)
     }
 
-    fn end_probe(&mut self) {
+    /// Nobody asks it any more.
+    pub(super) fn end_probe(&mut self) {
         if let Some((_, probe)) = self.probe.take() {
             probe.abort();
         }

@@ -208,9 +208,9 @@ fn a_changed_program_that_had_failed_gets_a_new_chance_at_once() {
 #[test]
 fn who_renews_himself_serves_on_and_is_replaced_if_he_does_not() {
     let mut life = Life::serving(TERMS);
-    assert_eq!(life.on(Event::Renew), [Action::Renew(ONE), Action::Probe(ONE)]);
+    assert_eq!(life.on(Event::Renew), [Action::Renew(ONE)]);
     assert_eq!(life.cycle.phase().word(), "restarting");
-    assert_eq!(life.on(Event::Renew), [Action::Renew(ONE), Action::Probe(ONE)], "told again");
+    assert_eq!(life.on(Event::Renew), [Action::Renew(ONE)], "told again");
     assert_eq!(life.on(Event::Ready(ONE)), [], "he was admitted all the time");
     assert_eq!(life.cycle.phase().word(), "ready");
 

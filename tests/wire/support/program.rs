@@ -1,6 +1,7 @@
 //! Programs of the system: found or left out, started and stopped, their output read.
 
 use super::wait::{self, PATIENCE};
+use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::process::CommandExt;
@@ -92,6 +93,49 @@ pub fn own_address() -> SocketAddr {
     let [_, _, _, process] = std::process::id().to_be_bytes();
     let ip = Ipv4Addr::new(127, 64 + high % 64, low, process);
     TcpListener::bind((ip, 0)).and_then(|listener| listener.local_addr()).expect("a free port")
+}
+
+/// A control group for one test, with what it leaves behind.
+pub struct ControlGroup(PathBuf);
+
+impl ControlGroup {
+    /// One of this name; `None`, and that is said past the capture of the test's output, where none can be made.
+    pub fn new(name: &str) -> Option<Self> {
+        let mounts = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"].map(Path::new);
+        let made = mounts.into_iter().find(|mount| mount.join("cgroup.subtree_control").exists()).and_then(
+            |mount| {
+                let path = mount.join(format!("parvis-wire-{name}-{}", std::process::id()));
+                fs::create_dir(&path).is_ok().then_some(Self(path))
+            },
+        );
+        if made.is_none() {
+            let line =
+                "left out, because no control group (version 2) can be made here: a test that needs one\n";
+            std::io::stderr().write_all(line.as_bytes()).expect("stderr");
+        }
+        made
+    }
+
+    /// Its directory.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for ControlGroup {
+    fn drop(&mut self) {
+        remove_group(&self.0);
+    }
+}
+
+/// Removes a control group and those in it, as far as nothing runs there.
+fn remove_group(path: &Path) {
+    for entry in fs::read_dir(path).into_iter().flatten().flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            remove_group(&entry.path());
+        }
+    }
+    let _ = fs::remove_dir(path);
 }
 
 impl Server {

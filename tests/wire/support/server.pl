@@ -30,11 +30,12 @@ if ($mode eq 'grandchildren') {
     print $family scalar(<$told>) for 1 .. 3;
     close($family);
 }
-if ($mode eq 'gate') { select(undef, undef, undef, 0.005) until -e "$ENV{HOME}/gate"; }
+if ($mode =~ /gate/) { select(undef, undef, undef, 0.005) until -e "$ENV{HOME}/gate"; }
 if ($mode =~ /^late:(.*)/) { select(undef, undef, undef, $1); }
 my $listener = $ENV{SOCKET}
     ? IO::Socket::UNIX->new(Type => SOCK_STREAM, Local => $ENV{SOCKET}, Listen => 1024)
-    : IO::Socket::INET->new(LocalAddr => $ENV{IP}, LocalPort => $ENV{PORT}, Listen => 1024, ReuseAddr => 1);
+    : IO::Socket::INET->new(LocalAddr => $ENV{IP}, LocalPort => $ENV{PORT}, Listen => 1024, ReuseAddr => 1,
+        $mode =~ /shares/ ? (ReusePort => 1) : ());
 die "cannot listen: $!" unless $listener;
 my $all = IO::Select->new($listener);
 my %got;
