@@ -9,7 +9,9 @@ use std::time::Duration;
 #[test]
 fn addresses_that_come_with_a_revision_go_live_when_it_is_ready() {
     for address in ["auto".to_owned(), own_address().to_string()] {
-        let edge = sleeping(&address, "revision = \"1\"");
+        // What the old one was asked it may answer in its own time, however busy the machine is.
+        let files = Files::new().set("timeouts", "drain", "\"20s\"");
+        let edge = asleep(files, &address, "revision = \"1\"");
         let first = answer(&mut edge.connect(), "a.test").text().trim().to_owned();
         write(
             &edge,
@@ -78,7 +80,7 @@ fn addresses_of_a_sleeping_program_go_live_at_once() {
 fn addresses_wait_for_the_answer_after_the_signal() {
     let lines = |revision: u32, mode: &str| {
         format!(
-            "hot_restart = \"SIGUSR2\"\nready_path = \"/\"\nstart_timeout = \"1s\"\nstop_timeout = \"100ms\"\n\
+            "hot_restart = \"SIGUSR2\"\nready_path = \"/\"\nstart_timeout = \"4s\"\nstop_timeout = \"100ms\"\n\
              revision = \"{revision}\"\nenvironment = {{ MODE = \"{mode}\" }}"
         )
     };
