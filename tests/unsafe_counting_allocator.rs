@@ -5,7 +5,7 @@ use parvis::base::{self, AccountName, AddressText, Buffer, Cause, PeerAddr, Requ
 use parvis::config::{HeadLimits, LogFormat, Logs};
 use parvis::message::h1::{RequestParser, ResponseParser, write_request, write_response};
 use parvis::message::{
-    BodyLength, Forwarding, KnownSet, Persistence, RequestEdits, ResponseEdits, Scheme, Target,
+    BodyLength, Forwarding, KnownSet, Persistence, Pseudonym, RequestEdits, ResponseEdits, Scheme, Target,
 };
 use parvis::telemetry::{Done, LogProtocol, LogWriter, Metrics, Protocol, Record, TlsVersion};
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -142,6 +142,7 @@ fn heads_that_pass_allocate_nothing() {
         input.extend(REQUEST);
         let head = RequestParser::new().parse(&mut input, &limits).unwrap().unwrap();
         let forwarding = Forwarding {
+            pseudonym: Pseudonym::from_random(1),
             client: &client,
             scheme: Scheme::Https,
             authority: head.authority(),

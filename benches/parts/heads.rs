@@ -5,8 +5,8 @@ use parvis::base::{AddressText, Buffer, RequestId};
 use parvis::config::HeadLimits;
 use parvis::message::h1::{RequestParser, ResponseParser, write_request, write_response};
 use parvis::message::{
-    BodyLength, Forwarding, KnownSet, Persistence, RequestEdits, RequestHead, ResponseEdits, ResponseHead,
-    Scheme, Target,
+    BodyLength, Forwarding, KnownSet, Persistence, Pseudonym, RequestEdits, RequestHead, ResponseEdits,
+    ResponseHead, Scheme, Target,
 };
 use std::fmt::Write as _;
 use std::net::IpAddr;
@@ -78,6 +78,7 @@ fn push_forwarding(append: &mut Buffer, head: &RequestHead) {
         prefix: None,
         version: head.version(),
         received: head.fields(),
+        pseudonym: Pseudonym::from_random(1),
         id: RequestId::from_random(0x0123_4567_89ab_cdef_0123),
     }
     .push(append);

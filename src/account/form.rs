@@ -226,6 +226,11 @@ impl Form {
         self.tables.upstreams.iter().map(|served| (&served.upstream, &served.spec))
     }
 
+    /// The settings of its upstreams, in the document's order.
+    pub fn specs(&self) -> impl Iterator<Item = &config::Upstream> {
+        self.tables.upstreams.iter().map(|served| &served.spec)
+    }
+
     /// The certificates attached by the document, in its order.
     pub fn certificates(&self) -> &[AttachedCertificate] {
         &self.tables.certificates

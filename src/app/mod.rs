@@ -12,11 +12,12 @@ use crate::config::{self, Node};
 use crate::control::{Control, ProgramWish, Programs, Shared};
 use crate::launch;
 use crate::listen::{Assumed, Clients, Inherited, Listeners, assume_user};
+use crate::message::Pseudonym;
 use crate::proxy;
 use crate::route::Hosts;
 use crate::telemetry::{LogWriter, Metrics, NodeLog};
 use crate::tls::Policies;
-use crate::upstream::seats;
+use crate::upstream::{Reach, Resolving, names, seats};
 use arc_swap::ArcSwap;
 use handle::Handle;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -149,6 +150,7 @@ struct Running {
     metrics_listener: Option<MetricsListener>,
     log_writer: Rc<LogWriter>,
     workers: Vec<JoinHandle<io::Result<()>>>,
+    resolving: (Resolving, Arc<Reach>),
     switch: DrainSwitch,
     signals: Signals,
 }
@@ -202,7 +204,9 @@ impl Running {
         let (log_writer, log_factory) = LogWriter::start(&node.logs).map_err(Failed::os)?;
         metrics.observe_access_log(log_writer.tally());
         let log_writer = Rc::new(log_writer);
-        let hosts = Arc::new(Hosts::new());
+        let (names, resolving) = names();
+        let reach = Reach::new(node.upstreams.clone(), names);
+        let hosts = Arc::new(Hosts::reaching(Arc::clone(&reach)));
         metrics.observe_accounts(handle::account_source(Arc::clone(&hosts)));
         let workers = node.workers;
         let node = Arc::new(ArcSwap::from_pointee(node));
@@ -233,6 +237,7 @@ impl Running {
             hosts: Arc::clone(&hosts),
             certificates: control.certificates().index(),
             drain,
+            pseudonym: Pseudonym::from_random(proxy::random_seed()[0] as u32),
         };
         let start = |seat| {
             worker::start(worker::Parts {
@@ -246,7 +251,8 @@ impl Running {
                 access_log: log_factory.worker(),
             })
         };
-        let workers = seats(workers).into_iter().map(start).collect::<io::Result<_>>().map_err(Failed::os)?;
+        let workers =
+            seats(workers, &reach).into_iter().map(start).collect::<io::Result<_>>().map_err(Failed::os)?;
         drop(entered);
         let running = Self {
             runtime,
@@ -259,6 +265,7 @@ impl Running {
             metrics_listener,
             log_writer,
             workers,
+            resolving: (resolving, reach),
             switch,
             signals,
         };
@@ -292,6 +299,7 @@ impl Running {
             metrics_listener,
             log_writer,
             workers,
+            resolving: (resolving, reach),
             switch,
             mut signals,
         } = self;
@@ -302,6 +310,7 @@ impl Running {
             let tasks = tokio::task::LocalSet::new();
             tasks.spawn_local(control.run(received));
             tasks.spawn_local(programs.run());
+            tasks.spawn_local(resolving.run(reach));
             if let Some(socket) = admin {
                 tasks.spawn_local(serve_admin(socket, Arc::clone(&handle)));
             }

@@ -11,6 +11,7 @@ mod host;
 mod id;
 mod loans;
 mod quantity;
+mod special;
 pub mod queue;
 pub(crate) mod sync;
 
@@ -26,3 +27,4 @@ pub use loans::Pooled;
 pub use quantity::{
     ByteSize, QuantityError, Rate, parse_byte_size, parse_duration, parse_rate, written_duration,
 };
+pub use special::special;

@@ -229,12 +229,12 @@ fn covers(pattern: &Pattern, host: &Host) -> bool {
 }
 
 fn described(upstream: &Upstream) -> String {
-    let scheme = if upstream.tls.is_some() { "https://" } else { "" };
+    let scheme = if upstream.tls.is_some() { "https://" } else { "http://" };
     let address = match &upstream.address {
-        UpstreamAddress::Ip(address) => format!("{scheme}{address}"),
+        UpstreamAddress::Ip(address) => address.to_string(),
         UpstreamAddress::Unix(path) => format!("unix:{}", path.display()),
         UpstreamAddress::Auto => "a socket of its program's own".to_owned(),
-        UpstreamAddress::Name(host, port) => format!("{scheme}{host}:{port}"),
+        UpstreamAddress::Url(url) => format!("{scheme}{url}"),
     };
     let protocol = match upstream.protocol {
         UpstreamProtocol::Http1 => "HTTP/1.1",

@@ -37,6 +37,8 @@ pub struct Node {
     pub admin: Option<PathBuf>,
     /// `[metrics] address`.
     pub metrics: Option<SocketAddr>,
+    /// `[upstreams]`.
+    pub upstreams: Outside,
     /// `[launcher]`.
     pub launcher: Launcher,
     /// `[logs]`.
@@ -102,6 +104,39 @@ pub enum TlsProfile {
     Modern,
     /// TLS 1.2 (forward-secret AEAD suites) and 1.3.
     Intermediate,
+}
+
+/// `[upstreams]`: what the URLs of upstreams may lead to, and how their names are found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Outside {
+    /// `allow`: what no URL may lead to otherwise.
+    pub allow: Vec<Allowed>,
+    /// `resolvers`: the name servers that are asked; empty: the system's.
+    pub resolvers: Vec<SocketAddr>,
+}
+
+/// What a URL may lead to although it is not public.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Allowed {
+    /// Any address in this network, but none that another account's server listens at.
+    Network(IpNet),
+    /// This address and port, whoever listens there.
+    Address(SocketAddr),
+}
+
+impl Outside {
+    /// Whether `address` is named, and whether with its port.
+    pub fn allows(&self, address: SocketAddr) -> Option<Allowed> {
+        let (ip, port) = (address.ip().to_canonical(), address.port());
+        let names = |allowed: &&Allowed| match allowed {
+            Allowed::Network(network) => network.contains(&ip),
+            Allowed::Address(one) => (one.ip(), one.port()) == (ip, port),
+        };
+        let mut named = self.allow.iter().filter(names);
+        let first = named.next();
+        // The closest says most.
+        named.find(|allowed| matches!(allowed, Allowed::Address(_))).or(first).copied()
+    }
 }
 
 /// `[launcher]`: who starts the accounts' programs.
@@ -378,8 +413,28 @@ pub enum UpstreamAddress {
     Unix(PathBuf),
     /// `"auto"`: a unix socket of each instance of the program, which only the account and Parvis can reach.
     Auto,
-    /// A name to be resolved, and a port. Boxed: few upstreams have one, and a host is large.
-    Name(Box<Host>, u16),
+    /// A URL, which may lead anywhere. Boxed: few upstreams have one, and a host is large.
+    Url(Box<UpstreamUrl>),
+}
+
+/// The URL of an upstream.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct UpstreamUrl {
+    /// A name to be resolved, or an IP address.
+    pub host: Host,
+    /// The port, written or the scheme's.
+    pub port: u16,
+    /// Whether the port is the scheme's.
+    pub has_default_port: bool,
+    /// What is put in front of every path, without a slash at its end: mostly empty.
+    pub base: Box<str>,
+}
+
+impl fmt::Display for UpstreamUrl {
+    /// Without its scheme.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}{}", self.host, self.port, self.base)
+    }
 }
 
 /// What is spoken to an upstream.

@@ -27,7 +27,7 @@ pub(super) fn check(name: &AccountName, file: &Path, text: &str, node: &Node) ->
 fn read(name: &AccountName, top: &Table<'_>, node: &Node) -> Document {
     let limits = limits(&top.table(&keys::ACCOUNT_LIMITS), node);
     let run = program::run(&top.table(&keys::RUN));
-    let upstreams = upstream::read(top, limits.in_flight, run.address);
+    let upstreams = upstream::read(top, limits.in_flight, run.address, &node.upstreams);
     let sites = site::read(top, &upstreams.names);
     Document {
         name: name.clone(),

@@ -20,6 +20,7 @@ pub(super) static NODE_FILE: Section = Section {
         &LISTEN,
         &ACCOUNTS,
         &CERTIFICATES,
+        &UPSTREAMS,
         &LAUNCHER,
         &ADMIN,
         &METRICS,
@@ -30,7 +31,6 @@ pub(super) static NODE_FILE: Section = Section {
     later: &[
         Later { name: "acme", hint: "a redirect or upstream answers for whoever issues certificates today" },
         Later { name: "trust", hint: "client addresses come from the connection or its PROXY header" },
-        Later { name: "upstreams", hint: "no address is refused to an `http://` or `https://` upstream" },
         Later { name: "deny", hint: "a packet filter refuses networks today" },
         Later { name: "allow", hint: "a packet filter refuses networks today" },
         Later { name: "legal", hint: "the access log has the visitors' addresses" },
@@ -160,6 +160,35 @@ pub(super) const CERTIFICATES_DEFAULT: Key = Key {
     takes: "a PEM file with chain and key",
     absent: Absent::Means("a self-signed one is made at start, and the log says so"),
     effect: "Shown for names that no certificate covers.",
+};
+
+/// `[upstreams]`.
+pub(super) static UPSTREAMS: Section = Section {
+    name: "upstreams",
+    header: "[upstreams]",
+    many: false,
+    about: "What `http://` and `https://` addresses of upstreams may lead to: their names are their owners', who could \
+            point them at this machine, at others of the platform, or at a neighbour's server.",
+    keys: &[&UPSTREAMS_ALLOW, &UPSTREAMS_RESOLVERS],
+    tables: &[],
+    later: &[],
+    foreign: &[],
+};
+pub(super) const UPSTREAMS_ALLOW: Key = Key {
+    name: "allow",
+    takes: "a list of networks, `\"10.20.0.0/16\"`, and of addresses with a port, `\"127.0.0.1:15672\"`",
+    absent: Absent::Is("[]"),
+    effect: "Loopback, link-local and private addresses, this machine's own, and those where another account's server \
+             listens are refused to URLs (502, `destination_ip_prohibited`) after every resolution, unless they stand \
+             here; where another account's server listens only an address with its port does.",
+};
+pub(super) const UPSTREAMS_RESOLVERS: Key = Key {
+    name: "resolvers",
+    takes: "a list of IP addresses, with a port where it is not 53: `[\"192.0.2.53\", \"[::1]:5353\"]`",
+    absent: Absent::Means("those of `/etc/resolv.conf`"),
+    effect: "The name servers that are asked for the names of upstreams, after `/etc/hosts`. An answer holds for as \
+             long as it says, for a second at least and an hour at most; where no further one is had the last good \
+             one goes on holding.",
 };
 
 /// `[admin]`.
@@ -426,10 +455,11 @@ pub(super) const UPSTREAM_ADDRESS: Key = Key {
     name: "address",
     takes: "`\"[::1]:8100\"`, `\"127.0.0.1:8100\"`, `\":8100\"` (on the `address` of `[run]`), \
             `\"unix:/run/alice/web.sock\"`, `\"auto\"`, or a URL: `\"http://app.test:8080\"`, \
-            `\"https://[2001:db8::7]:8443\"`",
+            `\"https://[2001:db8::7]:8443/base\"`",
     absent: Absent::Required,
     effect: "Where it listens. `\"auto\"`, for an upstream with a `command`, is a unix socket that each instance of the \
-             program is told in `SOCKET`, and that only the account and Parvis can reach.",
+             program is told in `SOCKET`, and that only the account and Parvis can reach. A URL may lead anywhere, \
+             but for what `[upstreams]` of the node keeps it from; its path is put in front of the visitor's.",
 };
 pub(super) const UPSTREAM_PROTOCOL: Key = Key {
     name: "protocol",

@@ -1,7 +1,8 @@
 //! The node file: tree → [`Node`].
 
 use super::checked::{
-    HeadLimits, Launcher, Limits, Listen, Logs, Node, Protocols, Timeouts, TlsProfile, bytes,
+    Allowed, HeadLimits, Launcher, Limits, Listen, Logs, Node, Outside, Protocols, Timeouts, TlsProfile,
+    bytes,
 };
 use super::machine::Machine;
 use super::nearest::nearest;
@@ -51,6 +52,7 @@ fn read(source: &Source<'_>, top: &Table<'_>, machine: &Machine) -> Node {
         default_certificate: path(&certificates, &keys::CERTIFICATES_DEFAULT),
         admin: path(&top.table(&keys::ADMIN), &keys::ADMIN_SOCKET).or_else(|| Some(d::ADMIN_SOCKET.into())),
         metrics: top.table(&keys::METRICS).get(&keys::METRICS_ADDRESS).and_then(|v| v.parse(socket_address)),
+        upstreams: outside(&top.table(&keys::UPSTREAMS)),
         launcher: launcher(&top.table(&keys::LAUNCHER), &state),
         state,
         logs: logs(&top.table(&keys::LOGS)),
@@ -134,6 +136,32 @@ fn protocols(value: Value<'_, '_>, tls: bool) -> Protocols {
         protocols.http2 |= is_http2;
     }
     protocols
+}
+
+fn outside(table: &Table<'_>) -> Outside {
+    let items = |key, most| table.get(key).map(|value| value.items(most)).into_iter().flatten();
+    Outside {
+        allow: items(&keys::UPSTREAMS_ALLOW, MAX_NETWORKS).filter_map(|item| item.parse(allowed)).collect(),
+        resolvers: items(&keys::UPSTREAMS_RESOLVERS, MAX_RESOLVERS)
+            .filter_map(|item| item.parse(resolver))
+            .collect(),
+    }
+}
+
+fn allowed(text: &str) -> Result<Allowed, Wrong> {
+    match text.parse::<SocketAddr>() {
+        Ok(_) => socket_address(text).map(Allowed::Address),
+        Err(_) => network(text).map(Allowed::Network),
+    }
+}
+
+fn resolver(text: &str) -> Result<SocketAddr, Wrong> {
+    match text.parse::<IpAddr>() {
+        Ok(ip) => Ok(SocketAddr::new(ip, DNS_PORT)),
+        Err(_) => socket_address(text).map_err(|wrong| {
+            Wrong::new(wrong.message).hint("name servers are written \"192.0.2.53\" or \"[::1]:5353\"")
+        }),
+    }
 }
 
 fn launcher(table: &Table<'_>, state: &Path) -> Launcher {
@@ -256,6 +284,12 @@ pub(super) fn user(text: &str) -> Result<String, Wrong> {
 
 /// What a listener there almost certainly speaks TLS on.
 const HTTPS_PORT: u16 = 443;
+
+/// Where name servers are asked.
+const DNS_PORT: u16 = 53;
+
+/// Name servers: one after the other is asked, and who asked does not wait for more.
+const MAX_RESOLVERS: usize = 8;
 
 /// Networks of one listener: they are searched one by one for every connection.
 const MAX_NETWORKS: usize = 256;

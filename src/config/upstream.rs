@@ -1,12 +1,14 @@
 //! `[[upstream]]` of an account document.
 
-use super::checked::{Program, Upstream, UpstreamAddress, UpstreamHost, UpstreamProtocol, UpstreamTls};
+use super::checked::{
+    Outside, Program, Upstream, UpstreamAddress, UpstreamHost, UpstreamProtocol, UpstreamTls, UpstreamUrl,
+};
 use super::names::Names;
 use super::reader::{Table, Value, Within};
 use super::scalar::{Wrong, quoted};
 use super::values::{Url, host_name, socket_address};
 use super::{defaults as d, keys, program};
-use crate::base::{Host, UpstreamName};
+use crate::base::{Host, UpstreamName, special};
 use std::net::{IpAddr, SocketAddr};
 
 /// The upstreams of a document.
@@ -17,13 +19,13 @@ pub(super) struct Upstreams {
     pub(super) names: Names,
 }
 
-/// Reads every `[[upstream]]`; `in_flight` and `own` address are the account's.
-pub(super) fn read(top: &Table<'_>, in_flight: u32, own: Option<IpAddr>) -> Upstreams {
+/// Reads every `[[upstream]]`; `in_flight` and `own` address are the account's, `outside` is the node's.
+pub(super) fn read(top: &Table<'_>, in_flight: u32, own: Option<IpAddr>, outside: &Outside) -> Upstreams {
     let mut names = Names::default();
     let mut checked = Vec::new();
     for table in &top.tables(&keys::UPSTREAM) {
         let name = names.read(table, &keys::UPSTREAM_NAME, UpstreamName::new);
-        checked.extend(upstream(table, name, in_flight, own));
+        checked.extend(upstream(table, name, in_flight, own, outside));
     }
     Upstreams { checked, names }
 }
@@ -33,12 +35,13 @@ fn upstream(
     name: Option<UpstreamName>,
     in_flight: u32,
     own: Option<IpAddr>,
+    outside: &Outside,
 ) -> Option<Upstream> {
     let most = d::UPSTREAM_CONNECTIONS.most;
     let connections = Within::Default { default: in_flight.min(most), most };
     let connections = table.setting_within(&d::UPSTREAM_CONNECTIONS, connections);
     let keep_alive = table.setting(&d::KEEP_ALIVE);
-    let target = table.get(&keys::UPSTREAM_ADDRESS).and_then(|value| target(value, own));
+    let target = table.get(&keys::UPSTREAM_ADDRESS).and_then(|value| target(value, own, outside));
     let is_https = target.as_ref().map(|target| target.tls_host.is_some());
     let protocol = protocol(table, is_https);
     let host = host(table, target.as_ref());
@@ -59,14 +62,15 @@ fn upstream(
 /// The program behind an upstream. It listens at an address of this machine.
 fn program(table: &Table<'_>, target: Option<&Target>) -> Option<Box<Program>> {
     let address = target.map(|target| &target.address);
+    let tls_host = target.and_then(|target| target.tls_host.as_ref());
     let program = program::program(table, address == Some(&UpstreamAddress::Auto));
     match (&program, address) {
         (None, Some(UpstreamAddress::Auto)) if !table.wrote(keys::UPSTREAM_COMMAND.name) => {
             let wrong = Wrong::new("\"auto\" is the address of a program that is started here");
             table.refuse_key(keys::UPSTREAM_ADDRESS.name, wrong.hint("say what is started with `command`"));
         }
-        (Some(_), Some(UpstreamAddress::Name(..))) => {
-            let wrong = Wrong::new("a program that is started here has no host name");
+        (Some(_), Some(UpstreamAddress::Url(url))) if tls_host.is_none() => {
+            let wrong = Wrong::new(format!("a program that is started here is not found by a URL ({url})"));
             table.refuse_key(
                 keys::UPSTREAM_ADDRESS.name,
                 wrong.hint("write \"auto\", \"[::1]:8100\" or \"unix:/run/web.sock\""),
@@ -74,9 +78,9 @@ fn program(table: &Table<'_>, target: Option<&Target>) -> Option<Box<Program>> {
         }
         _ => {}
     }
-    if program.is_some() && target.is_some_and(|target| target.tls_host.is_some()) {
+    if program.is_some() && tls_host.is_some() {
         let wrong = Wrong::new("a program that is started here is spoken to in clear");
-        table.refuse_key(keys::UPSTREAM_ADDRESS.name, wrong.hint("write http://, or \"auto\""));
+        table.refuse_key(keys::UPSTREAM_ADDRESS.name, wrong.hint("write \"auto\" or \"[::1]:8100\""));
     }
     program
 }
@@ -88,7 +92,7 @@ struct Target {
     tls_host: Option<Host>,
 }
 
-fn target(value: Value<'_, '_>, own: Option<IpAddr>) -> Option<Target> {
+fn target(value: Value<'_, '_>, own: Option<IpAddr>, outside: &Outside) -> Option<Target> {
     match value.text()?.strip_prefix("unix:") {
         Some(path) => {
             let path = value.resolve(path)?;
@@ -99,24 +103,39 @@ fn target(value: Value<'_, '_>, own: Option<IpAddr>) -> Option<Target> {
             Some(Target { address: UpstreamAddress::Unix(path), tls_host: None })
         }
         None => value.parse(|text| match Url::parse(text) {
-            Some(url) => url_target(text, &url?),
+            Some(url) => url_target(text, &url?, outside),
             None if text == "auto" => Ok(Target { address: UpstreamAddress::Auto, tls_host: None }),
             None => ip_target(text, own),
         }),
     }
 }
 
-fn url_target(text: &str, url: &Url<'_>) -> Result<Target, Wrong> {
-    if !matches!(url.path, "" | "/") || !url.rest.is_empty() {
-        let wrong =
-            Wrong::new(format!("{} has a path, which this version does not put in front", quoted(text)));
-        return Err(wrong.hint("end the URL behind its host or port"));
+fn url_target(text: &str, url: &Url<'_>, outside: &Outside) -> Result<Target, Wrong> {
+    if !url.rest.is_empty() {
+        let wrong = Wrong::new(format!("{} has a query or fragment, which is the visitor's", quoted(text)));
+        return Err(wrong.hint("end the URL behind its path"));
+    }
+    if url.path.split('/').any(|segment| matches!(segment, "." | "..")) || url.path.contains("//") {
+        let wrong = Wrong::new(format!("{} has a path that servers read in several ways", quoted(text)));
+        return Err(wrong.hint("write it without `.`, `..` and `//`"));
     }
     let port = url.port_or_default();
-    let address = match url.host.ip() {
-        Some(ip) => UpstreamAddress::Ip(reachable(text, SocketAddr::new(ip, port))?),
-        None => UpstreamAddress::Name(Box::new(url.host.clone()), port),
+    if let Some(ip) = url.host.ip() {
+        let address = reachable(text, SocketAddr::new(ip, port))?;
+        if let (Some(what), None) = (special(ip), outside.allows(address)) {
+            let wrong = Wrong::new(format!("{} leads to an address that is {what}", quoted(text)));
+            return Err(wrong.hint(format!(
+                "an account's own server is written \"{address}\"; else list that in `allow` of [upstreams]"
+            )));
+        }
+    }
+    let target = UpstreamUrl {
+        host: url.host.clone(),
+        port,
+        has_default_port: url.has_default_port(),
+        base: url.path.trim_end_matches('/').into(),
     };
+    let address = UpstreamAddress::Url(Box::new(target));
     Ok(Target { address, tls_host: url.is_https.then(|| url.host.clone()) })
 }
 

@@ -294,6 +294,7 @@ impl Control {
             self.acknowledge(one);
         }
         self.hosts.set_default_site(default_site(&new));
+        self.hosts.reach().set(new.upstreams.clone());
         let certificates = self.certificates.reconfigure(certificate_settings(&new), wall());
         changed.push(format!("certificates: {certificates:?}"));
         self.watch_everything();

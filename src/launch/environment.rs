@@ -52,7 +52,7 @@ pub(super) fn variables(about: &About<'_>) -> Vec<(String, OsString)> {
             }
         }
         // The check of a document refuses a program behind a name.
-        UpstreamAddress::Name(..) => {}
+        UpstreamAddress::Url(_) => {}
     }
     for (name, value) in about.account.0.iter().chain(&about.upstream.0) {
         set(name, value.into());

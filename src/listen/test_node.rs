@@ -1,6 +1,8 @@
 //! Settings of a node for the tests of this module.
 
-use crate::config::{HeadLimits, Launcher, Limits, Listen, Logs, Node, Protocols, Timeouts, TlsProfile};
+use crate::config::{
+    HeadLimits, Launcher, Limits, Listen, Logs, Node, Outside, Protocols, Timeouts, TlsProfile,
+};
 use std::time::Duration;
 
 /// Settings that listen on these addresses, clear, with limits that nothing reaches.
@@ -26,6 +28,7 @@ pub(super) fn test_node(addresses: &[&str], workers: usize) -> Node {
         default_certificate: None,
         admin: None,
         metrics: None,
+        upstreams: Outside::default(),
         launcher: Launcher::default(),
         logs: Logs { directory: None, access: false, http: String::new(), sites: String::new() },
         limits: Limits {

@@ -24,6 +24,29 @@ pub struct Forwarding<'a> {
     pub received: &'a Fields,
     /// The request's id.
     pub id: RequestId,
+    /// What this node is called.
+    pub pseudonym: Pseudonym,
+}
+
+/// What a node is called in `Via`: `parvis-` and a number of its own, which tells those who see it nothing (RFC 9110
+/// §7.6.3). A node that meets its own has met a circle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pseudonym([u8; 15]);
+
+impl Pseudonym {
+    /// One that no other node has, by a number drawn at random.
+    pub fn from_random(number: u32) -> Self {
+        let mut name = *b"parvis-00000000";
+        for (digit, at) in name[NAME.len() + 1..].iter_mut().zip((0..8).rev()) {
+            *digit = HEX[(number >> (4 * at)) as usize & 0xf];
+        }
+        Self(name)
+    }
+
+    /// As `Via` has it.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
 }
 
 impl Forwarding<'_> {
@@ -40,7 +63,7 @@ impl Forwarding<'_> {
         }
         push_parts(out, [b"X-Real-IP: ", address, b"\r\n"]);
         self.push_forwarded(out);
-        push_via(out, self.received, self.version);
+        push_via(out, self.received, self.version, &self.pseudonym);
         push_parts(out, [b"X-Request-ID: ", self.id.as_bytes(), b"\r\n"]);
     }
 
@@ -66,7 +89,7 @@ impl Forwarding<'_> {
 
 /// Appends a `Via` line: what `received` holds, then this hop (RFC 9110 §7.6.3). `version` is the one the
 /// message came by.
-pub fn push_via(out: &mut Buffer, received: &Fields, version: Version) {
+fn push_via(out: &mut Buffer, received: &Fields, version: Version, pseudonym: &Pseudonym) {
     out.extend(b"Via: ");
     for hops in received.all(Known::Via).filter(|hops| !hops.is_empty()) {
         push_parts(out, [hops, b", "]);
@@ -76,20 +99,36 @@ pub fn push_via(out: &mut Buffer, received: &Fields, version: Version) {
         Version::Http11 => b"1.1 ",
         Version::Http2 => b"2.0 ",
     };
-    push_parts(out, [version, PSEUDONYM, b"\r\n"]);
+    push_parts(out, [version, pseudonym.as_bytes(), b"\r\n"]);
 }
 
-/// How many hops named as we are a message has passed already, by its `Via`.
-pub fn hops(fields: &Fields) -> usize {
-    let received_by = |member: &[u8]| {
+/// Which nodes of our kind a message has passed already, by its `Via`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Hops {
+    /// Whether this very node is one of them.
+    pub own: bool,
+    /// How many there are, this one included.
+    pub all: usize,
+}
+
+/// The nodes of our kind that a message has passed, of which one may be called `own`.
+pub fn hops(fields: &Fields, own: &Pseudonym) -> Hops {
+    let mut hops = Hops::default();
+    for member in fields.members(Known::Via) {
         let mut words = member.split(|b| matches!(b, b' ' | b'\t')).filter(|word| !word.is_empty());
-        words.nth(1).is_some_and(|name| name.eq_ignore_ascii_case(PSEUDONYM))
-    };
-    fields.members(Known::Via).filter(|member| received_by(member)).count()
+        let Some(name) = words.nth(1) else { continue };
+        let is_ours = name.get(..NAME.len()).is_some_and(|start| start.eq_ignore_ascii_case(NAME))
+            && matches!(name.get(NAME.len()), None | Some(b'-'));
+        hops.all += usize::from(is_ours);
+        hops.own |= name.eq_ignore_ascii_case(own.as_bytes());
+    }
+    hops
 }
 
-/// What we are called in `Via`: the same on every node, as nobody outside needs to know which.
-const PSEUDONYM: &[u8] = b"parvis";
+/// How all of our kind are called.
+const NAME: &[u8] = b"parvis";
+
+const HEX: &[u8; 16] = b"0123456789abcdef";
 
 #[cfg(test)]
 mod tests;

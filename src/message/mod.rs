@@ -18,7 +18,7 @@ mod websocket;
 
 pub use edits::{Persistence, RequestEdits, ResponseEdits, Target};
 pub use fields::{Field, Fields};
-pub use forwarding::{Forwarding, hops, push_via};
+pub use forwarding::{Forwarding, Hops, Pseudonym, hops};
 pub use framing::BodyLength;
 pub use known::{Known, KnownSet};
 pub use proxy_status::push_proxy_status;

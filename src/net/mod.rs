@@ -18,7 +18,7 @@ pub mod tls;
 mod unsafe_register;
 
 pub use body::{BodyError, Piece, Sink, Source};
-pub use connect::{Endpoint, connect};
+pub use connect::{Endpoint, connect, connect_to_one_of};
 pub use http1::{HoldsStream, Http1};
 pub use http2::{Http2, SEND_BYTES};
 pub use listener::Listener;

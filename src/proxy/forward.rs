@@ -35,7 +35,8 @@ pub async fn to_upstream<C: Client>(
     let Action::Forward(upstream) = &place.site().action else {
         return Err(Refusal::new(Cause::Internal, "no upstream to forward to"));
     };
-    if hops(head.fields()) > MOST_HOPS {
+    let hops = hops(head.fields(), &connection.worker.pseudonym);
+    if hops.own || hops.all > MOST_HOPS {
         return Err(Refusal::new(Cause::Loop, "the upstream's address leads back here"));
     }
     if let (BodyLength::Length(bytes), Some(most)) = (head.body(), place.form.limits.body_bytes)
@@ -220,6 +221,7 @@ impl Attempt<'_> {
             version: head.version(),
             received: head.fields(),
             id: record.id(),
+            pseudonym: connection.worker.pseudonym,
         }
         .push(&mut append);
         if let Some(key) = &key {
@@ -227,7 +229,7 @@ impl Attempt<'_> {
         }
         let edits = RequestEdits {
             host: host.filled(),
-            target: Target { base: b"", path_and_query: head.path_and_query() },
+            target: Target { base: base_of(spec), path_and_query: head.path_and_query() },
             body: head.body(),
             persistence: match head.upgrade() {
                 Some(upgrade) => Persistence::Upgrade(upgrade.protocol),
@@ -247,6 +249,14 @@ async fn drained(drain: Drain) {
     until(deadline).await;
 }
 
+/// What is put in front of every path.
+fn base_of(spec: &config::Upstream) -> &[u8] {
+    match &spec.address {
+        UpstreamAddress::Url(url) => url.base.as_bytes(),
+        UpstreamAddress::Ip(_) | UpstreamAddress::Unix(_) | UpstreamAddress::Auto => b"",
+    }
+}
+
 /// Which host and port the upstream is asked for.
 fn host_for(spec: &config::Upstream, visitor: &Authority) -> Authority {
     match &spec.host {
@@ -256,12 +266,16 @@ fn host_for(spec: &config::Upstream, visitor: &Authority) -> Authority {
             UpstreamAddress::Ip(address) => {
                 Authority { host: Host::from_ip(address.ip()), port: Some(address.port()) }
             }
-            UpstreamAddress::Name(host, port) => Authority { host: Host::clone(host), port: Some(*port) },
+            UpstreamAddress::Url(url) => {
+                // As a browser would write it: a server may know itself by no other.
+                let port = (!url.has_default_port).then_some(url.port);
+                Authority { host: url.host.clone(), port }
+            }
             UpstreamAddress::Unix(_) | UpstreamAddress::Auto => visitor.clone(),
         },
     }
 }
 
-/// Nodes named as we are that a request may have passed: a platform's front, the server a customer moved from, the
-/// one of the account. More is a circle, each round of which costs a connection.
+/// Nodes of our kind that a request may have passed: a platform's front, the server a customer moved from, the one of the
+/// account. More is a circle, round several of them or one that is started again and again; each round costs a connection.
 const MOST_HOPS: usize = 4;

@@ -2,7 +2,7 @@
 
 use crate::base::{AccountName, Cause, Clock, Drain, Host, RequestId};
 use crate::config::Node;
-use crate::message::WebSocketKey;
+use crate::message::{Pseudonym, WebSocketKey};
 use crate::route::Hosts;
 use crate::telemetry::{AccessLog, Repeated, Shard};
 use crate::upstream::Pools;
@@ -23,6 +23,8 @@ pub struct Shared {
     pub certificates: Arc<dyn Certified>,
     /// The node's drain.
     pub drain: Drain,
+    /// What the node is called by other proxies.
+    pub pseudonym: Pseudonym,
 }
 
 /// Tells which names have a certificate. Asked for a clear request of a site that forces https: must not wait.
@@ -48,6 +50,8 @@ pub struct Worker {
     pub access_log: Rc<AccessLog>,
     /// Whether the node's drain has begun: the worker's own copy, which costs its connections no shared memory.
     draining: Cell<bool>,
+    /// What the node is called by other proxies.
+    pub pseudonym: Pseudonym,
     /// Wall time from monotonic time.
     pub clock: Clock,
     /// What of failures the node's log was told already.
@@ -75,7 +79,7 @@ impl Worker {
         access_log: Rc<AccessLog>,
         seed: [u64; 2],
     ) -> Self {
-        let Shared { node, hosts, certificates, drain } = shared;
+        let Shared { node, hosts, certificates, drain, pseudonym } = shared;
         let draining = Cell::new(drain.has_begun());
         Self {
             node,
@@ -85,6 +89,7 @@ impl Worker {
             metrics,
             access_log,
             draining,
+            pseudonym,
             clock: Clock::new(),
             told: RefCell::new(Repeated::new(TOLD_KINDS)),
             ids: RequestIds { state: Cell::new(seed[0]), salt: seed[1] },

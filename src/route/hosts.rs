@@ -3,6 +3,7 @@
 
 use crate::account::{Account, Entry, Form, Found, Pattern, Site};
 use crate::base::{AccountName, Host, SiteName};
+use crate::upstream::Reach;
 use arc_swap::ArcSwapOption;
 use dashmap::DashMap;
 use foldhash::fast::RandomState;
@@ -20,6 +21,7 @@ pub struct Hosts {
     count: AtomicUsize,
     steps: Steps,
     default_site: ArcSwapOption<DefaultSite>,
+    reach: Arc<Reach>,
 }
 
 type Table = DashMap<Arc<str>, Arc<Account>, RandomState>;
@@ -71,8 +73,13 @@ impl Matched {
 }
 
 impl Hosts {
-    /// A table without hosts.
+    /// A table without hosts, whose accounts' upstreams reach nobody.
     pub fn new() -> Self {
+        Self::reaching(Arc::default())
+    }
+
+    /// A table without hosts, that tells `reach` where its accounts' own servers listen.
+    pub fn reaching(reach: Arc<Reach>) -> Self {
         let seed = RandomState::default();
         let table =
             |seed: &RandomState| DashMap::with_capacity_and_hasher_and_shard_amount(0, seed.clone(), SHARDS);
@@ -83,7 +90,13 @@ impl Hosts {
             count: AtomicUsize::new(0),
             steps: Steps::default(),
             default_site: ArcSwapOption::empty(),
+            reach,
         }
+    }
+
+    /// Where the URLs of upstreams may lead.
+    pub fn reach(&self) -> &Arc<Reach> {
+        &self.reach
     }
 
     /// The account that holds `host`, by its own name or by a wildcard, and whose form knows it.

@@ -85,7 +85,9 @@ impl Hosts {
         }
         self.step();
 
-        served_no_more.push(account.publish(form));
+        let before = account.publish(form.clone());
+        self.reach().moved(account.name(), before.specs(), form.specs());
+        served_no_more.push(before);
         self.step();
         observe();
         served_no_more

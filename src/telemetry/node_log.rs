@@ -149,7 +149,10 @@ where
 }
 
 fn filter(wish: &str) -> (EnvFilter, Option<ParseError>) {
-    let builder = EnvFilter::builder().with_default_directive(Level::INFO.into());
+    let wish = if wish.is_empty() { "info" } else { wish };
+    let builder = EnvFilter::builder();
+    // What the resolver says of a name is told with the request that wanted it.
+    let wish = format!("hickory_net=error,hickory_resolver=error,{wish}");
     match builder.parse(wish) {
         Ok(filter) => (filter, None),
         Err(error) => (EnvFilter::default().add_directive(Level::INFO.into()), Some(error)),

@@ -1,29 +1,33 @@
 //! Opens connections to upstreams, and says whose fault it is when that fails.
 
-use super::Upstream;
+use super::names::Addresses;
 use super::parking::Stand;
 use super::transport::Transport;
+use super::{Reach, Upstream};
 use crate::base::{Cause, Refusal, now};
-use crate::config::{self, UpstreamAddress};
+use crate::config::{self, UpstreamAddress, UpstreamUrl};
 use crate::net::owner::{self, Owner};
 use crate::net::tls::HandshakeError;
 use crate::net::{Endpoint, Stream, until, within};
 use rustix::io::Errno;
 use rustls::pki_types::ServerName;
+use smallvec::SmallVec;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// Connects to the address of `spec`, or of the instance that serves, within `patience`, and begins to speak its protocol.
 ///
 /// # Errors
-/// `Refused`, `Unreachable`, `ConnectTimeout`, `DnsError`; `Overloaded` where the node itself lacks descriptors
-/// or ports.
+/// `Refused`, `Unreachable`, `ConnectTimeout`, `DnsError`, `Prohibited`; `Overloaded` where the node itself lacks
+/// descriptors or ports.
 pub(super) async fn connect(
-    upstream: &Upstream,
+    upstream: &Arc<Upstream>,
     spec: &config::Upstream,
     stand: Option<&Stand>,
     patience: Duration,
+    reach: &Reach,
 ) -> Result<Transport, Refusal> {
     // Of a program it is the instance that knows: each may have an address of its own.
     let address = stand.map_or(&spec.address, |stand| &stand.address);
@@ -33,7 +37,7 @@ pub(super) async fn connect(
     };
     let deadline = now() + patience;
     let late = |_| refuse(Cause::ConnectTimeout, &format_args!("no answer within {patience:?}"));
-    let stream = within(deadline, open(address)).await.map_err(late)?;
+    let stream = within(deadline, open(upstream, address, reach)).await.map_err(late)?;
     let mut stream = stream.map_err(|failed| refuse(failed.cause, &failed.error))?;
     if let Some(holder) = stand.and_then(|stand| stand.holder.as_ref()) {
         // Its program may have given it up since it was ready, and somebody else have taken it.
@@ -70,15 +74,19 @@ pub(super) async fn connect(
 /// Why no address of an upstream was connected to.
 struct Failed {
     cause: Cause,
-    error: io::Error,
+    error: Box<dyn std::error::Error>,
 }
 
-/// Connects to the address, to one after the other where it is a name with several.
-async fn open(address: &UpstreamAddress) -> Result<Stream, Failed> {
-    let connected =
-        |result: io::Result<Stream>| result.map_err(|error| Failed { cause: cause_of(&error), error });
-    let (host, port) = match address {
-        UpstreamAddress::Ip(address) => return connected(crate::net::connect(&Endpoint::Ip(*address)).await),
+impl From<io::Error> for Failed {
+    fn from(error: io::Error) -> Self {
+        Self { cause: cause_of(&error), error: error.into() }
+    }
+}
+
+/// Connects to the address, or to one of those that a URL leads to.
+async fn open(upstream: &Arc<Upstream>, address: &UpstreamAddress, reach: &Reach) -> Result<Stream, Failed> {
+    match address {
+        UpstreamAddress::Ip(address) => Ok(crate::net::connect(&Endpoint::Ip(*address)).await?),
         UpstreamAddress::Unix(path) => {
             let endpoint = Endpoint::Unix(path.clone());
             // A full queue is a server that has much to do. Whoever connects bounds the time.
@@ -87,24 +95,43 @@ async fn open(address: &UpstreamAddress) -> Result<Stream, Failed> {
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                         until(now() + FULL_PAUSE).await;
                     }
-                    result => return connected(result),
+                    result => return Ok(result?),
                 }
             }
         }
-        UpstreamAddress::Auto => return connected(Err(io::ErrorKind::NotFound.into())),
-        UpstreamAddress::Name(host, port) => (host, *port),
+        UpstreamAddress::Auto => Err(io::Error::from(io::ErrorKind::NotFound).into()),
+        UpstreamAddress::Url(url) => open_url(upstream, url, reach).await,
+    }
+}
+
+/// Connects to what a URL leads to, as far as it may. Of several addresses the first that answers is taken, and one that
+/// does not is not waited for alone.
+async fn open_url(upstream: &Arc<Upstream>, url: &UpstreamUrl, reach: &Reach) -> Result<Stream, Failed> {
+    let found = match url.host.ip() {
+        Some(ip) => Addresses::from_slice(&[ip]),
+        None => reach
+            .names
+            .addresses(upstream, &url.host)
+            .await
+            .map_err(|why| Failed { cause: Cause::DnsError, error: why.into() })?,
     };
-    // The resolver may read files and wait: the runtime asks it on a thread of its own.
-    let unknown = |error| Failed { cause: Cause::DnsError, error };
-    let found = tokio::net::lookup_host((host.as_str(), port)).await.map_err(unknown)?;
-    let mut result = Err(unknown(io::Error::other("the name has no address")));
-    for address in found.take(MOST_ADDRESSES) {
-        result = connected(crate::net::connect(&Endpoint::Ip(address)).await);
-        if result.is_ok() {
-            break;
+    let mut open_to_all: SmallVec<[SocketAddr; 4]> = SmallVec::new();
+    let mut refused = None;
+    for ip in found {
+        let address = SocketAddr::new(ip, url.port);
+        match reach.check(upstream.account(), address) {
+            Ok(()) if open_to_all.len() < MOST_ADDRESSES => open_to_all.push(address),
+            Ok(()) => break,
+            Err(why) => {
+                refused = Some(format!("it leads to {ip}, {why}; `allow` of [upstreams] does not list it"));
+            }
         }
     }
-    result
+    match (open_to_all.is_empty(), refused) {
+        (false, _) => Ok(crate::net::connect_to_one_of(&open_to_all).await?),
+        (true, Some(why)) => Err(Failed { cause: Cause::Prohibited, error: why.into() }),
+        (true, None) => Err(Failed { cause: Cause::DnsError, error: "the name has no address".into() }),
+    }
 }
 
 /// Whose socket took the connection; of TCP, who takes connections now.
@@ -112,7 +139,7 @@ fn owner_of(stream: &mut Stream, address: &UpstreamAddress) -> io::Result<Option
     match address {
         UpstreamAddress::Ip(address) => owner::taker(*address),
         UpstreamAddress::Unix(_) => owner::peer(stream.socket()).map(Some),
-        UpstreamAddress::Auto | UpstreamAddress::Name(..) => Ok(None),
+        UpstreamAddress::Auto | UpstreamAddress::Url(_) => Ok(None),
     }
 }
 
@@ -138,7 +165,7 @@ impl std::fmt::Display for Shown<'_> {
             UpstreamAddress::Ip(address) => address.fmt(f),
             UpstreamAddress::Unix(path) => write!(f, "unix:{}", path.display()),
             UpstreamAddress::Auto => f.write_str("its program's socket"),
-            UpstreamAddress::Name(host, port) => write!(f, "{host}:{port}"),
+            UpstreamAddress::Url(url) => url.fmt(f),
         }
     }
 }
@@ -146,7 +173,7 @@ impl std::fmt::Display for Shown<'_> {
 /// How long a server with a full queue is left alone.
 const FULL_PAUSE: Duration = Duration::from_millis(10);
 
-/// Addresses of a name that are tried for one connection, in the resolver's order.
+/// Addresses of a name that are tried for one connection.
 const MOST_ADDRESSES: usize = 4;
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! How workers reach each other: one mailbox each, the only wake across workers. Carries upstreams to look
 //! after; what that means is for [`Pools`](super::Pools).
 
-use super::Upstream;
+use super::{Reach, Upstream};
 use crate::base::now;
 use std::sync::Arc;
 use std::time::Instant;
@@ -28,12 +28,13 @@ pub(super) struct Exchange {
     slots: Box<[UnboundedSender<Arc<Upstream>>]>,
     /// What idle times are counted from, so that they fit an atomic.
     origin: Instant,
+    pub(super) reach: Arc<Reach>,
 }
 
-/// A seat for each of `workers` workers.
-pub fn seats(workers: usize) -> Vec<Seat> {
+/// A seat for each of `workers` workers, who all reach as far as `reach` says.
+pub fn seats(workers: usize, reach: &Arc<Reach>) -> Vec<Seat> {
     let (slots, mailboxes): (Vec<_>, Vec<_>) = (0..workers).map(|_| unbounded_channel()).unzip();
-    let exchange = Arc::new(Exchange { slots: slots.into(), origin: now() });
+    let exchange = Arc::new(Exchange { slots: slots.into(), origin: now(), reach: reach.clone() });
     let seat = |(index, mailbox)| Seat { index, exchange: exchange.clone(), mailbox };
     mailboxes.into_iter().enumerate().map(seat).collect()
 }

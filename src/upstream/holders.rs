@@ -91,7 +91,7 @@ mod tests {
     #[test]
     fn the_holder_of_the_oldest_is_asked_once_until_it_answers() {
         let start = crate::base::now();
-        let mut seats = seats(3);
+        let mut seats = seats(3, &Arc::default());
         let holders = Holders::new(seats[0].exchange.clone());
         let upstream = testing::upstream(1);
         holders.ask_oldest(&upstream, 0);
@@ -116,7 +116,7 @@ mod tests {
     #[test]
     fn a_worker_that_ended_is_passed_over() {
         let start = crate::base::now();
-        let mut seats = seats(3);
+        let mut seats = seats(3, &Arc::default());
         let holders = Holders::new(seats[0].exchange.clone());
         for index in [1, 2] {
             holders.note(index, Some(start + Duration::from_secs(index as u64)));

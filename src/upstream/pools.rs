@@ -232,8 +232,14 @@ impl Pools {
             // It was taken away since the place was.
             return Ok(None);
         }
-        let connected =
-            connect(upstream, &provenance.spec, stand.map(|stand| &**stand), patience.connect).await;
+        let connected = connect(
+            upstream,
+            &provenance.spec,
+            stand.map(|stand| &**stand),
+            patience.connect,
+            &self.exchange.reach,
+        )
+        .await;
         let transport = match (connected, stand) {
             (Err(refused), Some(stand)) if refused.cause == Cause::Refused => {
                 upstream.lose(stand, generation);

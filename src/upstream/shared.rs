@@ -5,6 +5,7 @@ use super::exchange::Exchange;
 use super::handed::Handed;
 use super::holders::Holders;
 use super::ledger::Ledger;
+use super::names::Meaning;
 use super::parking::{Bell, Outlook, Parking, Stand, Standing};
 use super::security::client_config;
 use super::word::Generation;
@@ -31,6 +32,7 @@ pub struct Upstream {
     account: AccountName,
     spec: ArcSwap<config::Upstream>,
     security: ArcSwap<Security>,
+    meaning: Meaning,
     keep_alive: AtomicU64,
     tunnels: AtomicU32,
     holders: OnceLock<Holders>,
@@ -76,6 +78,7 @@ impl Upstream {
             keep_alive: AtomicU64::new(milliseconds(spec.keep_alive)),
             security: ArcSwap::from_pointee(security(&spec)),
             spec: ArcSwap::from_pointee(spec),
+            meaning: Meaning::default(),
             tunnels: AtomicU32::new(0),
             holders: OnceLock::new(),
         })
@@ -100,6 +103,11 @@ impl Upstream {
     /// What TLS to it is made with; `None` where it is spoken to in clear.
     pub(super) fn security(&self) -> Arc<Security> {
         self.security.load_full()
+    }
+
+    /// What the name of its URL was last found to mean.
+    pub(super) fn meaning(&self) -> &Meaning {
+        &self.meaning
     }
 
     /// Takes over changed settings. Fewer connections close idle ones; another address, protocol or TLS setting

@@ -184,7 +184,7 @@ where
     F: Future<Output = ()>,
 {
     std::thread::scope(|scope| {
-        for seat in seats(workers) {
+        for seat in seats(workers, &Arc::default()) {
             let work = &work;
             scope.spawn(move || {
                 local_runtime().block_on(async {

@@ -204,6 +204,7 @@ fn edge(clear: &Origin, sealed: &Origin) -> Edge {
     Files::new()
         .set("node", "workers", "1")
         .set("limits", "handshakes_per_client", "\"unlimited\"")
+        .set("upstreams", "allow", "[\"127.0.0.0/8\"]")
         .document("alice", &format!("{clear}{sealed}"))
         .start()
 }

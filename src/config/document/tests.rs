@@ -18,6 +18,7 @@ fn node() -> Node {
         listen: Vec::new(),
         accounts: "/etc/parvis/accounts.d".into(),
         default_site: None,
+        upstreams: Outside::default(),
         certificates: None,
         default_certificate: None,
         admin: None,
@@ -146,7 +147,12 @@ fn every_key_arrives_where_it_belongs() {
         *web,
         Upstream {
             name: crate::base::UpstreamName::new("web").unwrap(),
-            address: UpstreamAddress::Ip("[2001:db8::7]:8443".parse().unwrap()),
+            address: UpstreamAddress::Url(Box::new(UpstreamUrl {
+                host: Host::parse(b"[2001:db8::7]").unwrap(),
+                port: 8443,
+                has_default_port: false,
+                base: "".into(),
+            })),
             protocol: UpstreamProtocol::Http1,
             host: UpstreamHost::Named(Box::new(Host::parse(b"shop.alice.test").unwrap())),
             tls: Some(UpstreamTls {
@@ -216,18 +222,21 @@ fn the_nodes_values_are_defaults_and_bounds() {
 #[test]
 fn upstreams_have_addresses_of_four_kinds() {
     let ip = |text: &str| UpstreamAddress::Ip(text.parse().unwrap());
-    let name =
-        |text: &str, port| UpstreamAddress::Name(Box::new(Host::parse(text.as_bytes()).unwrap()), port);
+    let url = |text: &str, port, has_default_port, base: &str| {
+        let host = Host::parse(text.as_bytes()).unwrap();
+        UpstreamAddress::Url(Box::new(UpstreamUrl { host, port, has_default_port, base: base.into() }))
+    };
     for (text, address, server_name) in [
         ("[::1]:8100", ip("[::1]:8100"), None),
         ("127.0.0.1:80", ip("127.0.0.1:80"), None),
         ("unix:/run/alice/web.sock", UpstreamAddress::Unix("/run/alice/web.sock".into()), None),
         ("unix:web.sock", UpstreamAddress::Unix("/etc/parvis/accounts.d/web.sock".into()), None),
-        ("http://App.test", name("app.test", 80), None),
-        ("HTTP://app.test:8080/", name("app.test", 8080), None),
-        ("http://127.0.0.1", ip("127.0.0.1:80"), None),
-        ("https://app.test", name("app.test", 443), Some("app.test")),
-        ("https://[2001:db8::7]", ip("[2001:db8::7]:443"), Some("2001:db8::7")),
+        ("http://App.test", url("app.test", 80, true, ""), None),
+        ("HTTP://app.test:8080/", url("app.test", 8080, false, ""), None),
+        ("http://192.0.2.1", url("192.0.2.1", 80, true, ""), None),
+        ("https://app.test", url("app.test", 443, true, ""), Some("app.test")),
+        ("https://[2001:db8::7]", url("[2001:db8::7]", 443, true, ""), Some("2001:db8::7")),
+        ("https://[2001:db8::7]:8443/base/", url("[2001:db8::7]", 8443, false, "/base"), Some("2001:db8::7")),
     ] {
         let document = read(&format!("[[upstream]]\nname = \"web\"\naddress = \"{text}\""));
         let upstream = &document.upstreams[0];
@@ -353,7 +362,7 @@ const WRONG_UPSTREAMS: &[(&str, &[&str])] = &[
         "",
         &["1:1: upstream[0]: `address` is missing (it takes `\"[::1]:8100\"`, `\"127.0.0.1:8100\"`, \
          `\":8100\"` (on the `address` of `[run]`), `\"unix:/run/alice/web.sock\"`, `\"auto\"`, or a URL: \
-         `\"http://app.test:8080\"`, `\"https://[2001:db8::7]:8443\"`)"],
+         `\"http://app.test:8080\"`, `\"https://[2001:db8::7]:8443/base\"`)"],
     ),
     (
         "address = \":8100\"",
@@ -409,10 +418,24 @@ const WRONG_UPSTREAMS: &[(&str, &[&str])] = &[
         ],
     ),
     (
-        "address = \"http://a.test/base\"",
+        "address = \"http://a.test/base?x\"",
         &[
-            "3:11: upstream[0].address: \"http://a.test/base\" has a path, which this version does not put in front (end \
-         the URL behind its host or port)",
+            "3:11: upstream[0].address: \"http://a.test/base?x\" has a query or fragment, which is the visitor's (end the URL \
+         behind its path)",
+        ],
+    ),
+    (
+        "address = \"http://a.test/base/../x\"",
+        &[
+            "3:11: upstream[0].address: \"http://a.test/base/../x\" has a path that servers read in several ways (write it \
+         without `.`, `..` and `//`)",
+        ],
+    ),
+    (
+        "address = \"https://10.1.2.3:8443\"",
+        &[
+            "3:11: upstream[0].address: \"https://10.1.2.3:8443\" leads to an address that is private (an account's own \
+         server is written \"10.1.2.3:8443\"; else list that in `allow` of [upstreams])",
         ],
     ),
     (

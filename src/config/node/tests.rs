@@ -86,6 +86,9 @@ fn every_key_arrives_where_it_belongs() {
         [certificates]
         directory = "certificates"
         default = "default.pem"
+        [upstreams]
+        allow = ["10.20.0.0/16", "127.0.0.1:15672"]
+        resolvers = ["192.0.2.53", "[::1]:5353"]
         [admin]
         socket = "admin.sock"
         [metrics]
@@ -137,6 +140,16 @@ fn every_key_arrives_where_it_belongs() {
     assert_eq!(node.default_certificate.as_deref(), Some(Path::new("/etc/parvis/default.pem")));
     assert_eq!(node.admin.as_deref(), Some(Path::new("/etc/parvis/admin.sock")));
     assert_eq!(node.metrics, Some("[::1]:9145".parse().unwrap()));
+    assert_eq!(
+        node.upstreams,
+        Outside {
+            allow: vec![
+                Allowed::Network("10.20.0.0/16".parse().unwrap()),
+                Allowed::Address("127.0.0.1:15672".parse().unwrap()),
+            ],
+            resolvers: vec!["192.0.2.53:53".parse().unwrap(), "[::1]:5353".parse().unwrap()],
+        }
+    );
     let logs = Some(PathBuf::from("/etc/parvis/logs"));
     assert_eq!(
         node.logs,
@@ -329,10 +342,12 @@ const WRONG: &[(&str, &[&str])] = &[
         ],
     ),
     (
-        "[upstreams]\nallow = []",
+        "[upstreams]\nallow = [\"10.0.0.1/8\", \"::1:80\", \"x\"]\nresolvers = [\"dns.test\"]",
         &[
-            "1:2: upstreams: this version does not have it yet (remove it: no address is refused to an `http://` or \
-         `https://` upstream)",
+            "2:10: upstreams.allow[0]: \"10.0.0.1/8\" has bits behind its prefix (write \"10.0.0.0/8\")",
+            "2:34: upstreams.allow[2]: \"x\" is not a network (write an address and a prefix, as in \"192.0.2.0/24\")",
+            "3:14: upstreams.resolvers[0]: \"dns.test\" is not an IP address and a port (name servers are written \
+         \"192.0.2.53\" or \"[::1]:5353\")",
         ],
     ),
     (

@@ -101,9 +101,12 @@ fn mistakes_are_told_with_what_to_write() {
     for (lines, message) in [
         ("address = \"auto\"", "\"auto\" is the address of a program that is started here"),
         ("address = \"[::1]:80\"\nidle_time = \"5m\"", "the upstream has no `command`"),
-        ("address = \"http://app.test\"\ncommand = \"x\"", "a program that is started here has no host name"),
         (
-            "address = \"https://[::1]\"\ncommand = \"x\"",
+            "address = \"http://app.test\"\ncommand = \"x\"",
+            "a program that is started here is not found by a URL",
+        ),
+        (
+            "address = \"https://a.test\"\ncommand = \"x\"",
             "a program that is started here is spoken to in clear",
         ),
         ("address = \"auto\"\ncommand = []", "a command without a program"),

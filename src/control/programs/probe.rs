@@ -76,7 +76,7 @@ impl Probe {
                     _ => self.greet(stream).await,
                 }
             }
-            UpstreamAddress::Auto | UpstreamAddress::Name(..) => Ok(None),
+            UpstreamAddress::Auto | UpstreamAddress::Url(_) => Ok(None),
         }
     }
 

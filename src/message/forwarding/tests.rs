@@ -26,6 +26,7 @@ fn pushed(client: &str, host: &str, scheme: Scheme, prefix: Option<&str>, lines:
         version: head.version(),
         received: head.fields(),
         id: RequestId::from_random(0),
+        pseudonym: Pseudonym::from_random(0xa7),
     };
     let mut out = Buffer::new();
     forwarding.push(&mut out);
@@ -37,7 +38,7 @@ fn pushed(client: &str, host: &str, scheme: Scheme, prefix: Option<&str>, lines:
 fn an_ipv4_visitor() {
     let expected = "X-Forwarded-For: 192.0.2.1\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Host: a.test\r\n\
                     X-Forwarded-Port: 80\r\nX-Real-IP: 192.0.2.1\r\n\
-                    Forwarded: for=192.0.2.1;host=a.test;proto=http\r\nVia: 1.1 parvis\r\n\
+                    Forwarded: for=192.0.2.1;host=a.test;proto=http\r\nVia: 1.1 parvis-000000a7\r\n\
                     X-Request-ID: 0000000000000000\r\n";
     let forged = "X-Forwarded-For: ::1\r\nForwarded: for=x\r\n";
     for client in ["192.0.2.1:4711", "[::ffff:192.0.2.1]:4711"] {
@@ -50,7 +51,7 @@ fn an_ipv6_visitor_of_a_port_under_a_path() {
     let expected = "X-Forwarded-For: 2001:db8::1\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: a.test:8443\r\n\
                     X-Forwarded-Port: 443\r\nX-Forwarded-Prefix: /app\r\nX-Real-IP: 2001:db8::1\r\n\
                     Forwarded: for=\"[2001:db8::1]\";host=\"a.test:8443\";proto=https\r\n\
-                    Via: 1.0 a, 1.1 b (c), 1.1 parvis\r\nX-Request-ID: 0000000000000000\r\n";
+                    Via: 1.0 a, 1.1 b (c), 1.1 parvis-000000a7\r\nX-Request-ID: 0000000000000000\r\n";
     let hops = "Via: 1.0 a\r\nVia:\r\nVia: 1.1 b (c)\r\n";
     assert_eq!(pushed("[2001:db8::1]:9", "a.test:8443", Scheme::Https, Some("/app"), hops), expected);
     let literal = pushed("[::1]:9", "[::1]", Scheme::Http, None, "");
@@ -60,12 +61,12 @@ fn an_ipv6_visitor_of_a_port_under_a_path() {
 #[test]
 fn via_names_the_version_received() {
     for (version, expected) in [
-        (Version::Http10, "Via: 1.0 parvis\r\n"),
-        (Version::Http11, "Via: 1.1 parvis\r\n"),
-        (Version::Http2, "Via: 2.0 parvis\r\n"),
+        (Version::Http10, "Via: 1.0 parvis-000000a7\r\n"),
+        (Version::Http11, "Via: 1.1 parvis-000000a7\r\n"),
+        (Version::Http2, "Via: 2.0 parvis-000000a7\r\n"),
     ] {
         let mut out = Buffer::new();
-        push_via(&mut out, &Fields::default(), version);
+        push_via(&mut out, &Fields::default(), version, &Pseudonym::from_random(0xa7));
         assert_eq!(out.filled(), expected.as_bytes());
     }
 }
@@ -73,12 +74,16 @@ fn via_names_the_version_received() {
 #[test]
 fn hops_of_ours_are_counted() {
     for (lines, expected) in [
-        ("", 0),
-        ("Via: 1.1 varnish\r\n", 0),
-        ("Via: 1.1 parvis\r\n", 1),
-        ("Via: 1.1 parvis, 2.0  PARVIS (x),1.0\tparvis\r\nVia: 1.1 parvis\r\n", 4),
-        ("Via: parvis, 1.1 parvis.test, 1.1 a parvis\r\n", 0),
+        ("", (0, false)),
+        ("Via: 1.1 varnish\r\n", (0, false)),
+        ("Via: 1.1 parvis-000000a8\r\n", (1, false)),
+        ("Via: 1.1 parvis-000000a7\r\n", (1, true)),
+        ("Via: 1.1 x, 2.0  PARVIS-000000A7 (x)\r\n", (1, true)),
+        ("Via: 1.1 parvis, 2.0  PARVIS (x),1.0\tparvis-1\r\nVia: 1.1 parvis\r\n", (4, false)),
+        ("Via: parvis, 1.1 parvis.test, 1.1 a parvis-000000a7, 1.1 parvis-000000a70\r\n", (1, false)),
     ] {
-        assert_eq!(hops(received(lines).fields()), expected, "{lines}");
+        let hops = hops(received(lines).fields(), &Pseudonym::from_random(0xa7));
+        assert_eq!((hops.all, hops.own), expected, "{lines}");
     }
+    assert_eq!(Pseudonym::from_random(0xdead_beef).as_bytes(), b"parvis-deadbeef");
 }

@@ -34,7 +34,8 @@ async fn server() -> (SocketAddr, String) {
 
 async fn connected(address: UpstreamAddress, tls: impl Into<Option<UpstreamTls>>) -> Result<Stream, Refusal> {
     let spec = config::Upstream { tls: tls.into(), ..spec_at(address, 1) };
-    match connect(&new(spec.clone()), &spec, None, Duration::from_secs(20)).await? {
+    let reach = Reach::default();
+    match connect(&new(spec.clone()), &spec, None, Duration::from_secs(20), &reach).await? {
         Transport::Http1(stream) => Ok(stream),
         Transport::Http2(_) => panic!("nobody asked for HTTP/2"),
     }
@@ -88,15 +89,36 @@ fn a_server_that_speaks_no_tls_is_told_apart_from_one_that_is_not_there() {
     });
 }
 
+/// With nobody who asks for names, and nothing allowed.
 #[test]
-fn names_are_resolved_and_unknown_ones_are_named() {
+fn a_url_leads_nowhere_it_must_not() {
     run(async {
-        let (address, _) = server().await;
-        let host = crate::base::Host::parse(b"localhost").unwrap();
-        assert!(connected(UpstreamAddress::Name(Box::new(host), address.port()), None).await.is_ok());
-        let unknown = crate::base::Host::parse(b"no-such-host.invalid").unwrap();
-        let refused = connected(UpstreamAddress::Name(Box::new(unknown), 80), None).await.err().unwrap();
-        assert_eq!(refused.cause, Cause::DnsError);
-        assert!(refused.detail.contains("alice/web at no-such-host.invalid:80"), "{refused}");
+        let url = |host: &str| {
+            let host = crate::base::Host::parse(host.as_bytes()).unwrap();
+            UpstreamAddress::Url(Box::new(UpstreamUrl {
+                host,
+                port: 80,
+                has_default_port: true,
+                base: "".into(),
+            }))
+        };
+        for (host, cause, detail) in [
+            (
+                "no-such-host.invalid",
+                Cause::DnsError,
+                "alice/web at no-such-host.invalid:80: nobody answers for names",
+            ),
+            (
+                "127.0.0.1",
+                Cause::Prohibited,
+                "127.0.0.1:80: it leads to 127.0.0.1, an address that is loopback",
+            ),
+            ("[::1]", Cause::Prohibited, "it leads to ::1, an address that is loopback"),
+            ("10.0.0.1", Cause::Prohibited, "it leads to 10.0.0.1, an address that is private"),
+        ] {
+            let refused = connected(url(host), None).await.err().unwrap();
+            assert_eq!(refused.cause, cause, "{refused}");
+            assert!(refused.detail.contains(detail), "{refused}");
+        }
     });
 }

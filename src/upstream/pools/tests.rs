@@ -12,7 +12,7 @@ use std::net::SocketAddr;
 
 /// Runs `work` on one worker.
 fn on_a_worker<F: Future<Output = ()>>(work: impl FnOnce(Rc<Pools>) -> F) {
-    let seat = seats(1).remove(0);
+    let seat = seats(1, &Arc::default()).remove(0);
     local_runtime().block_on(async { work(Pools::new(seat, uncounted())).await });
 }
 

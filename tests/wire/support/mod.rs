@@ -6,6 +6,7 @@
 //! test drives both ends of the edge from one thread, so it reads from top to bottom in the order of the wire.
 
 pub mod certificate;
+pub mod dns;
 pub mod edge;
 pub mod h2;
 pub mod h2_origin;
