@@ -22,6 +22,8 @@ pub(crate) fn document(name: &str, sites: &[(&str, &[&str])]) -> Document {
             tunnels: 10,
             rate: None,
             body_bytes: None,
+            request_buffer: 0,
+            response_buffer: 0,
         },
         timeouts: timeouts(),
         run: crate::config::Run::default(),

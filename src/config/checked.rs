@@ -184,6 +184,10 @@ pub struct Limits {
     pub response_header_bytes: usize,
     /// Bytes of a request body.
     pub body_bytes: Option<u64>,
+    /// The most that an account's own `request_buffer` may be, and what it is where the account says nothing.
+    pub request_buffer: usize,
+    /// The same of `response_buffer`.
+    pub response_buffer: usize,
     /// Concurrent HTTP/2 streams per connection.
     pub streams_per_connection: u32,
     /// The most that an account's own `in_flight` may be.
@@ -278,6 +282,10 @@ pub struct AccountLimits {
     pub rate: Option<Rate>,
     /// Bytes of a request body; `None`: unlimited.
     pub body_bytes: Option<u64>,
+    /// Bytes of a request body that are read before a connection is taken.
+    pub request_buffer: usize,
+    /// Bytes of an answer that are read ahead of a slow visitor.
+    pub response_buffer: usize,
 }
 
 /// `[run]`: how the account's programs run.

@@ -157,6 +157,31 @@ pub(super) const BODY_BYTES: Setting<Option<ByteSize>> = Setting {
     cost: "Time: an upstream connection is in use as long as the body lasts.",
 };
 
+/// `[limits] request_buffer`.
+pub(super) const REQUEST_BUFFER: Setting<ByteSize> = Setting {
+    name: "request_buffer",
+    default: ByteSize(64 << 10),
+    least: ByteSize(0),
+    most: ByteSize(1 << 20),
+    effect: "A request body of at most so many bytes is read before a connection to the upstream is taken for it; a longer \
+             one is passed on as it comes. On the node: the most an account may set.",
+    reason: "Who sends a form slowly would hold one of an Apache's five processes meanwhile. What is longer is an upload, \
+             whose upstream wants to see it come.",
+    cost: "So much memory for each request whose body is on its way.",
+};
+
+/// `[limits] response_buffer`.
+pub(super) const RESPONSE_BUFFER: Setting<ByteSize> = Setting {
+    name: "response_buffer",
+    default: ByteSize(256 << 10),
+    least: ByteSize(0),
+    most: ByteSize(16 << 20),
+    effect: "Bytes of an answer that are read ahead of a visitor who takes them slowly; when the upstream has given all of it, \
+             it is free for others. Bytes are never held back. On the node: the most an account may set.",
+    reason: "A page with its pictures inlined fits. Of what is certainly longer only the last so many bytes are read ahead.",
+    cost: "So much memory for each slow visitor, 64 MiB for each worker at most.",
+};
+
 /// `[limits] streams_per_connection`.
 pub(super) const STREAMS_PER_CONNECTION: Setting<u32> = Setting {
     name: "streams_per_connection",
@@ -600,6 +625,8 @@ impl Default for Limits {
             head: HeadLimits::default(),
             response_header_bytes: super::bytes(RESPONSE_HEADER_BYTES.default),
             body_bytes: BODY_BYTES.default.map(|size| size.0),
+            request_buffer: super::bytes(REQUEST_BUFFER.default),
+            response_buffer: super::bytes(RESPONSE_BUFFER.default),
             streams_per_connection: STREAMS_PER_CONNECTION.default,
             in_flight: MOST_IN_FLIGHT.default,
         }
@@ -644,6 +671,8 @@ impl Default for AccountLimits {
             tunnels: TUNNELS.default,
             rate: RATE.default,
             body_bytes: BODY_BYTES.default.map(|size| size.0),
+            request_buffer: super::bytes(REQUEST_BUFFER.default),
+            response_buffer: super::bytes(RESPONSE_BUFFER.default),
         }
     }
 }

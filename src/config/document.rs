@@ -1,7 +1,7 @@
 //! An account document: tree → [`Document`]. What stands in the document is checked here; who holds a host that
 //! two documents claim is not known here.
 
-use super::checked::{AccountLimits, AccountState, AttachedCertificate, Document, Node, Timeouts};
+use super::checked::{AccountLimits, AccountState, AttachedCertificate, Document, Node, Timeouts, bytes};
 use super::node::tls_profile;
 use super::reader::{Table, Within};
 use super::report::Report;
@@ -61,6 +61,8 @@ fn limits(table: &Table<'_>, node: &Node) -> AccountLimits {
     let most = node.limits.in_flight;
     let in_flight = Within::Default { default: d::IN_FLIGHT.default.min(most), most };
     let body_bytes = Within::AtMost(node.limits.body_bytes.map(ByteSize));
+    let buffer =
+        |setting, most: usize| bytes(table.setting_within(setting, Within::AtMost(ByteSize(most as u64))));
     AccountLimits {
         in_flight: table.setting_within(&d::IN_FLIGHT, in_flight),
         queue: table.setting(&d::QUEUE),
@@ -68,6 +70,8 @@ fn limits(table: &Table<'_>, node: &Node) -> AccountLimits {
         tunnels: table.setting(&d::TUNNELS),
         rate: table.setting(&d::RATE),
         body_bytes: table.setting_within(&d::BODY_BYTES, body_bytes).map(|size| size.0),
+        request_buffer: buffer(&d::REQUEST_BUFFER, node.limits.request_buffer),
+        response_buffer: buffer(&d::RESPONSE_BUFFER, node.limits.response_buffer),
     }
 }
 

@@ -273,15 +273,13 @@ pub(super) static NODE_LIMITS: Section = Section {
         &d::URL_BYTES,
         &d::RESPONSE_HEADER_BYTES,
         &d::BODY_BYTES,
+        &d::REQUEST_BUFFER,
+        &d::RESPONSE_BUFFER,
         &d::STREAMS_PER_CONNECTION,
         &d::MOST_IN_FLIGHT,
     ],
     tables: &[],
-    later: &[
-        Later { name: "memory", hint: "connections, heads and buffers are bounded one by one" },
-        Later { name: "request_buffer", hint: "request bodies are passed on as they come" },
-        Later { name: "response_buffer", hint: "answers are read as fast as their client takes them" },
-    ],
+    later: &[Later { name: "memory", hint: "connections, heads and buffers are bounded one by one" }],
     foreign: &[],
 };
 
@@ -356,13 +354,20 @@ pub(super) static ACCOUNT_LIMITS: Section = Section {
     header: "[limits]",
     many: false,
     about: "What the account may take of the node.",
-    keys: &[&d::IN_FLIGHT, &d::QUEUE, &d::QUEUE_TIMEOUT, &d::TUNNELS, &d::RATE, &d::BODY_BYTES],
+    keys: &[
+        &d::IN_FLIGHT,
+        &d::QUEUE,
+        &d::QUEUE_TIMEOUT,
+        &d::TUNNELS,
+        &d::RATE,
+        &d::BODY_BYTES,
+        &d::REQUEST_BUFFER,
+        &d::RESPONSE_BUFFER,
+    ],
     tables: &[],
     later: &[
         Later { name: "weight", hint: "accounts share a full node first come, first served" },
         Later { name: "memory", hint: "`in_flight` and `queue` bound what an account holds" },
-        Later { name: "request_buffer", hint: "request bodies are passed on as they come" },
-        Later { name: "response_buffer", hint: "answers are read as fast as their client takes them" },
     ],
     foreign: &[],
 };

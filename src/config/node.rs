@@ -235,6 +235,8 @@ fn limits(table: &Table<'_>, machine: &Machine) -> Limits {
         },
         response_header_bytes: bytes(table.setting(&d::RESPONSE_HEADER_BYTES)),
         body_bytes: table.setting(&d::BODY_BYTES).map(|size| size.0),
+        request_buffer: bytes(table.setting(&d::REQUEST_BUFFER)),
+        response_buffer: bytes(table.setting(&d::RESPONSE_BUFFER)),
         streams_per_connection: table.setting(&d::STREAMS_PER_CONNECTION),
         in_flight: table.setting(&d::MOST_IN_FLIGHT),
     }

@@ -38,6 +38,8 @@ pub(super) fn test_node(addresses: &[&str], workers: usize) -> Node {
             head: HeadLimits { header_bytes: 32768, header_count: 100, url_bytes: 8192 },
             response_header_bytes: 65536,
             body_bytes: None,
+            request_buffer: 0,
+            response_buffer: 0,
             streams_per_connection: 100,
             in_flight: 100,
         },

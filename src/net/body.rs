@@ -49,6 +49,11 @@ pub trait Source {
     /// Takes the first `count` bytes of the last piece.
     fn consume(&mut self, count: usize);
 
+    /// How many bytes of the body are still to be taken, where that is known.
+    fn left(&self) -> Option<u64> {
+        None
+    }
+
     /// A run: how many bytes of the body certainly come next, as they are and none of them received yet, where they are
     /// worth to be moved inside the kernel; [`u64::MAX`] where they come until the end.
     fn run_bytes(&mut self) -> Option<u64> {

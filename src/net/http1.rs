@@ -227,6 +227,10 @@ impl<S: HoldsStream> Source for Http1<S> {
         self.known -= count;
     }
 
+    fn left(&self) -> Option<u64> {
+        Some(self.decoder.left()? + self.known as u64)
+    }
+
     fn run_bytes(&mut self) -> Option<u64> {
         let bytes = self.decoder.remaining();
         let stream = self.stream.stream();

@@ -1,6 +1,7 @@
 //! Sockets with their unread bytes, TLS streams of both ends, timers: the only I/O of the data path. Knows of HTTP
 //! how bodies are framed and nothing else.
 
+mod ahead;
 mod async_io;
 mod body;
 mod connect;
@@ -26,5 +27,5 @@ pub use private_socket::PrivateSocket;
 pub use socket::{Moved, Socket};
 pub use stream::Stream;
 pub use timer::{Deadline, Elapsed, until, within};
-pub use transfer::{End, Progress, Transfer, TransferError};
+pub use transfer::{End, Filled, Progress, Transfer, TransferError};
 pub use unsafe_register::register;

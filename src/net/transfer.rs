@@ -1,6 +1,7 @@
 //! One direction of an exchange: a body on its way from its source to its sink, copied through a buffer or, in long
 //! stretches from one clear connection to another, moved inside the kernel without being seen.
 
+use super::ahead::Ahead;
 use super::body::{BodyError, Piece, Sink, Source};
 use super::splice::{Broken, Splice, Step};
 use crate::message::{Fields, h1};
@@ -10,6 +11,9 @@ use std::task::{Context, Poll};
 #[derive(Default)]
 pub struct Transfer {
     run: Option<Run>,
+    ahead: Ahead,
+    /// Bytes that may be read ahead of the sink.
+    most_ahead: usize,
 }
 
 /// What a step of a transfer came to.
@@ -49,6 +53,32 @@ struct Run {
 }
 
 impl Transfer {
+    /// One that reads its source up to `most` bytes ahead of a sink that takes none, where that may bring all of it.
+    pub fn reading_ahead(most: usize) -> Self {
+        Self { most_ahead: most, ..Self::default() }
+    }
+
+    /// Nothing further is read ahead; what was goes its way.
+    pub fn stop_reading_ahead(&mut self) {
+        self.most_ahead = 0;
+    }
+
+    /// Reads what its source has, as far as it may be read ahead; whether all of the body was. Pending, the task is woken by
+    /// the source.
+    pub fn fill(&mut self, cx: &mut Context<'_>, source: &mut impl Source) -> Filled {
+        self.ahead.fill(cx, source, self.most_ahead)
+    }
+
+    /// Why the source of a [filling](Self::fill) gave no more, where it failed.
+    pub fn take_failure(&mut self) -> Option<BodyError> {
+        self.ahead.take_failure()
+    }
+
+    /// Whether all of the body was read from its source, and what is left of it is here.
+    pub fn holds_the_rest(&self) -> bool {
+        self.ahead.is_whole()
+    }
+
     /// Moves what can be moved at once, or says who is waited for.
     ///
     /// # Errors
@@ -59,24 +89,70 @@ impl Transfer {
         source: &mut impl Source,
         sink: &mut impl Sink,
     ) -> Result<Progress, TransferError> {
+        let progress = self.pass_on(cx, source, sink)?;
+        if matches!(progress, Progress::Waits(End::Sink)) && self.most_ahead > 0 {
+            self.read_ahead(cx, source);
+        }
+        Ok(progress)
+    }
+
+    fn pass_on(
+        &mut self,
+        cx: &mut Context<'_>,
+        source: &mut impl Source,
+        sink: &mut impl Sink,
+    ) -> Result<Progress, TransferError> {
         if self.run.is_none() {
+            if !self.ahead.is_idle() {
+                return self.ahead.give(cx, sink);
+            }
             self.run = Run::begin(source, sink).map_err(TransferError::Sink)?;
         }
         let Some(run) = &mut self.run else {
             return copy(cx, source, sink).map(|(progress, _)| progress);
         };
-        let progress = run.step(cx, source, sink)?;
-        if !run.is_over(&progress) {
+        let progress = run.step(cx, source, sink, &mut self.ahead)?;
+        if !run.is_over(&progress, &self.ahead) {
             return Ok(progress);
         }
         self.run = None;
         sink.end_run();
         match progress {
+            Progress::Waits(End::Source) if !self.ahead.is_idle() => self.ahead.give(cx, sink),
             // A pause, or the end: whoever copies sees which.
             Progress::Waits(End::Source) => copy(cx, source, sink).map(|(progress, _)| progress),
             progress => Ok(progress),
         }
     }
+
+    /// The sink takes nothing: reads what comes meanwhile. Of what is certainly longer than may be held nothing: its source
+    /// would be kept waiting for as long, and every byte would be copied once more.
+    fn read_ahead(&mut self, cx: &mut Context<'_>, source: &mut impl Source) {
+        let held = self.ahead.bytes();
+        let room = self.most_ahead.saturating_sub(held) as u64;
+        let in_run = self.run.as_ref().map_or(0, |run| run.left);
+        if source.left().unwrap_or(in_run) > room {
+            return;
+        }
+        if let Some(run) = self.run.as_mut().filter(|run| run.left > 0) {
+            // Not beyond it: it has a framing of its own.
+            let Filled { moved, .. } = self.ahead.fill(cx, source, held + run.left as usize);
+            run.take(moved as u64);
+            if run.left > 0 {
+                return;
+            }
+        }
+        self.ahead.fill(cx, source, self.most_ahead);
+    }
+}
+
+/// What reading ahead came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Filled {
+    /// Bytes that were read.
+    pub moved: usize,
+    /// Whether there is nothing more to be read, or no room for it.
+    pub is_done: bool,
 }
 
 /// A step through the source's buffer, and how many bytes it moved.
@@ -120,12 +196,17 @@ impl Run {
         cx: &mut Context<'_>,
         source: &mut impl Source,
         sink: &mut impl Sink,
+        ahead: &mut Ahead,
     ) -> Result<Progress, TransferError> {
         // The head, or the framing of the run.
         if sink.poll_flush(cx).map_err(TransferError::Sink)?.is_pending() {
             return Ok(Progress::Waits(End::Sink));
         }
         let is_empty = self.splice.is_empty();
+        if is_empty && !ahead.is_idle() {
+            // It came behind what was in the pipe.
+            return if ahead.bytes() > 0 { ahead.give(cx, sink) } else { Ok(Progress::Waits(End::Source)) };
+        }
         if is_empty && source.source_socket().is_none() {
             // Somebody looked whether the source is still there, and received what it said.
             let (progress, count) = copy(cx, source, sink)?;
@@ -165,10 +246,11 @@ impl Run {
     }
 
     /// All of it has moved. One until the end is over where its source pauses: what comes then may be little.
-    fn is_over(&self, progress: &Progress) -> bool {
+    fn is_over(&self, progress: &Progress, ahead: &Ahead) -> bool {
         match progress {
             Progress::End(_) => true,
-            Progress::Waits(End::Source) if self.is_endless() => self.splice.is_empty(),
+            Progress::Waits(End::Source) if self.is_endless() || ahead.has_ended() => self.splice.is_empty(),
+            // What was read behind it needs no pipe.
             _ => self.left == 0 && self.splice.is_empty(),
         }
     }

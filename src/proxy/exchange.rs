@@ -3,6 +3,7 @@
 //! message's parts and the deadlines between them; knows no version of HTTP on the visitor's side.
 
 use super::client::{Client, Extra};
+use super::remainder::Remainder;
 use crate::base::{Cause, Refusal, now};
 use crate::config::Timeouts;
 use crate::message::h1;
@@ -13,9 +14,9 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 /// One request under way between its two ends.
-pub struct Exchange<'a, C> {
+pub struct Exchange<'a, 'o, C> {
     client: &'a mut C,
-    origin: &'a mut Origin,
+    origin: &'o mut Origin,
     rules: Rules<'a>,
     up: Up,
     down: Down,
@@ -48,6 +49,8 @@ pub struct Rules<'a> {
     pub key: Option<WebSocketKey>,
     /// What the answer's head gets from us.
     pub extra: Extra<'a>,
+    /// Bytes of the answer's body that are read ahead of a slow visitor.
+    pub response_buffer: usize,
 }
 
 /// When things happened, for the record.
@@ -99,16 +102,21 @@ pub enum Outcome {
     Switched,
     /// It was a tunnel and has ended.
     Tunnelled,
+    /// The upstream has given all of its answer, and what the visitor has not taken yet is here: see
+    /// [`Exchange::into_remainder`].
+    Received,
     /// It goes on, and has lasted longer than most: worth watching whether its account still exists.
     Lasting,
 }
 
-impl<'a, C: Client> Exchange<'a, C> {
-    /// An exchange whose request head is already queued at `origin`. A request without a body has ended by now.
+impl<'a, 'o, C: Client> Exchange<'a, 'o, C> {
+    /// An exchange whose request head is already queued at `origin`, and of whose request's body `upload` holds the
+    /// beginning. A request without a body has ended by now.
     pub fn new(
         client: &'a mut C,
-        origin: &'a mut Origin,
+        origin: &'o mut Origin,
         rules: Rules<'a>,
+        upload: Transfer,
         deadline: &'a mut Deadline,
     ) -> Self {
         let begun = now();
@@ -116,6 +124,7 @@ impl<'a, C: Client> Exchange<'a, C> {
             BodyLength::None | BodyLength::Length(0) => Up::End(None),
             _ => Up::Body(End::Source),
         };
+        let download = Transfer::reading_ahead(rules.response_buffer);
         Self {
             client,
             origin,
@@ -130,8 +139,8 @@ impl<'a, C: Client> Exchange<'a, C> {
             times: Times { begun, sent: None, answered: None, up: begun, down: begun },
             held_since: None,
             held: Duration::ZERO,
-            upload: Transfer::default(),
-            download: Transfer::default(),
+            upload,
+            download,
         }
     }
 
@@ -181,8 +190,15 @@ impl<'a, C: Client> Exchange<'a, C> {
             (Down::Done, Up::Done | Up::Abandoned, true) => Some(Outcome::Tunnelled),
             (Down::Done, Up::Done, false) => Some(Outcome::Whole),
             (Down::Done, _, false) => Some(Outcome::Early),
+            (Down::Body(_), Up::Done, false) if self.download.holds_the_rest() => Some(Outcome::Received),
             _ => None,
         }
+    }
+
+    /// What is left to be done after [`Outcome::Received`]: the upstream is needed no more.
+    pub fn into_remainder(self) -> Remainder<'a, C> {
+        let write_idle = self.rules.timeouts.write_idle;
+        Remainder::new(self.client, self.download, self.deadline, self.times.down, write_idle)
     }
 
     /// One step of the request's way; whether anything moved.
@@ -314,6 +330,7 @@ impl<'a, C: Client> Exchange<'a, C> {
         self.status = head.status();
         self.note_moves(false, true);
         self.times.answered = Some(self.times.down);
+        self.download.stop_reading_ahead();
         self.client.begin_tunnel(head, asked.unwrap_or_default(), &self.rules.extra);
         self.origin.begin_tunnel();
         self.tunnel = true;
@@ -373,7 +390,7 @@ impl<'a, C: Client> Exchange<'a, C> {
         if self.tunnel {
             return Ok(Outcome::Tunnelled);
         }
-        Err(Refusal::new(Cause::UnknownHost, "the account was deleted meanwhile"))
+        Err(account_gone())
     }
 
     /// From when, how long, and whose fault it is when that passes.
@@ -404,12 +421,9 @@ impl<'a, C: Client> Exchange<'a, C> {
     fn body_patience(&self) -> (Instant, Duration, Refusal) {
         let timeouts = self.rules.timeouts;
         let pause = (self.times.up, timeouts.body_idle, Refusal::new(Cause::BodyTimeout, "the body stalled"));
-        let Some(rate) = timeouts.body_min_rate.filter(|rate| rate.count > 0) else {
-            return pause;
-        };
-        let earned = rate.period.mul_f64(self.origin.body_sent() as f64 / rate.count as f64);
-        // The least rate is asked of the whole body, after one pause's grace, while the upstream would take it.
-        let trickle = timeouts.body_idle + earned.min(LONGEST_BODY) + self.held;
+        // The least rate is asked of the whole body, while the upstream would take it.
+        let Some(trickle) = trickle(timeouts, self.origin.body_sent()) else { return pause };
+        let trickle = trickle + self.held;
         if self.times.begun + trickle < pause.0 + pause.1 {
             (
                 self.times.begun,
@@ -420,6 +434,19 @@ impl<'a, C: Client> Exchange<'a, C> {
             pause
         }
     }
+}
+
+/// The account of a request under way is no more.
+pub(super) fn account_gone() -> Refusal {
+    Refusal::new(Cause::UnknownHost, "the account was deleted meanwhile")
+}
+
+/// How long the first `bytes` of a request's body may take by the least rate, after one pause's grace; `None`: there is no
+/// such rate.
+pub(super) fn trickle(timeouts: &Timeouts, bytes: u64) -> Option<Duration> {
+    let rate = timeouts.body_min_rate.filter(|rate| rate.count > 0)?;
+    let earned = rate.period.mul_f64(bytes as f64 / rate.count as f64);
+    Some(timeouts.body_idle + earned.min(LONGEST_BODY))
 }
 
 /// The visitor's end failed while the request was read or the answer was sent.

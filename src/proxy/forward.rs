@@ -4,9 +4,11 @@
 use super::client::{Client, Ending, Extra};
 use super::connection::Connection;
 use super::deliver;
-use super::exchange::{Exchange, Outcome, Rules};
+use super::exchange::{Exchange, Outcome, Rules, account_gone};
 use super::place;
+use super::prefetch;
 use super::record::Record;
+use super::remainder::Remainder;
 use crate::account::Action;
 use crate::base::{Authority, Buffer, Cause, Drain, Host, Refusal, now};
 use crate::config::{self, UpstreamAddress, UpstreamHost};
@@ -15,7 +17,7 @@ use crate::message::{
     BodyLength, Forwarding, Known, KnownSet, Persistence, RequestEdits, RequestHead, Scheme, Target, Version,
     WebSocketKey, hops, push_authority, push_line,
 };
-use crate::net::{Deadline, until};
+use crate::net::{Deadline, Transfer, until};
 use crate::route::Matched;
 use crate::upstream::{Lease, Origin, Patience, Upstream, Want};
 use std::future::poll_fn;
@@ -51,6 +53,8 @@ pub async fn to_upstream<C: Client>(
         Some(_) => Some(place.account.gate().reserve_tunnel()?),
         None => None,
     };
+    let limits = &place.form.limits;
+    let upload = prefetch::body(client, record, head, limits.request_buffer, &place.form.timeouts).await?;
     let attempt = Attempt { connection, head, place, upstream };
     // A request that cannot be repeated asks for a connection that has just proved to be alive.
     let repeatable = head.is_idempotent() && head.body() == BodyLength::None && head.upgrade().is_none();
@@ -58,7 +62,7 @@ pub async fn to_upstream<C: Client>(
     let lease = attempt.lease(client, record, want).await?;
     let (stale, instance) = (lease.is_reused() && repeatable, lease.instance());
     let mut guards = Guards { admission: Some(admission), tunnel };
-    let exchanged = attempt.exchange(client, record, lease, &mut guards).await;
+    let exchanged = attempt.exchange(client, record, lease, upload, &mut guards).await;
     if exchanged.as_ref().is_err_and(|failed| failed.refusal.cause == Cause::Closed) {
         connection.worker.pools.look_after(upstream);
     }
@@ -70,7 +74,8 @@ pub async fn to_upstream<C: Client>(
                 // Not the connection has ended but the program, and this request may be why.
                 return Err(failed.refusal);
             }
-            attempt.exchange(client, record, lease, &mut guards).await.map_err(|failed| failed.refusal)
+            let exchanged = attempt.exchange(client, record, lease, Transfer::default(), &mut guards).await;
+            exchanged.map_err(|failed| failed.refusal)
         }
         result => result.map_err(|failed| failed.refusal),
     }
@@ -118,6 +123,7 @@ impl Attempt<'_> {
         client: &mut C,
         record: &mut Record,
         lease: Lease,
+        upload: Transfer,
         guards: &mut Guards,
     ) -> Result<Ending, Failed> {
         let key = self.websocket_key();
@@ -139,9 +145,10 @@ impl Attempt<'_> {
             body_bytes: self.place.form.limits.body_bytes,
             key,
             extra: Extra { append: append.filled(), drop: replaced },
+            response_buffer: self.place.form.limits.response_buffer,
         };
         let mut deadline = Deadline::new();
-        let mut exchange = Exchange::new(client, &mut origin, rules, &mut deadline);
+        let mut exchange = Exchange::new(client, &mut origin, rules, upload, &mut deadline);
         let mut result = poll_fn(|cx| exchange.poll(cx)).await;
         let mut tunnel = None;
         if let Ok(Outcome::Switched | Outcome::Lasting) = result {
@@ -165,12 +172,17 @@ impl Attempt<'_> {
         }
         let times = exchange.times();
         let status = exchange.status();
+        let remainder = matches!(result, Ok(Outcome::Received)).then(|| exchange.into_remainder());
         drop(tunnel);
         record.exchanged(status, times, origin.body_received(), origin.body_sent());
         match result {
-            Ok(Outcome::Whole) => {
+            Ok(Outcome::Whole | Outcome::Received) => {
+                // Whoever waits for the upstream has it, while a slow visitor takes his time.
                 origin.finish(now());
-                Ok(Ending::Keep)
+                match remainder {
+                    Some(remainder) => Box::pin(self.give(remainder)).await,
+                    None => Ok(Ending::Keep),
+                }
             }
             Ok(Outcome::Early | Outcome::Switched | Outcome::Lasting | Outcome::Tunnelled) => {
                 Ok(Ending::Close)
@@ -182,6 +194,16 @@ impl Attempt<'_> {
                 Err(Failed { refusal: self.blame(refusal), untouched: origin.is_untouched() })
             }
         }
+    }
+
+    /// Gives a slow visitor what is left of his answer, for as long as the account exists.
+    async fn give<C: Client>(&self, mut remainder: Remainder<'_, C>) -> Result<Ending, Failed> {
+        let mut account_ends = pin!(drained(self.place.account.drain().clone()));
+        let given = poll_fn(|cx| match account_ends.as_mut().poll(cx) {
+            Poll::Ready(()) => Poll::Ready(Err(account_gone())),
+            Poll::Pending => remainder.poll(cx),
+        });
+        given.await.map(|()| Ending::Keep).map_err(|refusal| Failed { refusal, untouched: false })
     }
 
     /// The refusal with the upstream's name, where it is the upstream's fault.

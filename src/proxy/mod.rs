@@ -9,7 +9,9 @@ mod deliver;
 mod exchange;
 mod forward;
 mod place;
+mod prefetch;
 mod record;
+mod remainder;
 mod worker;
 
 pub use client::{Client, Ending, Extra};

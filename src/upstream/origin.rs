@@ -157,6 +157,13 @@ impl Source for Origin {
         }
     }
 
+    fn left(&self) -> Option<u64> {
+        match self {
+            Self::Http1(origin) => origin.left(),
+            Self::Http2(_) => None,
+        }
+    }
+
     fn run_bytes(&mut self) -> Option<u64> {
         match self {
             Self::Http1(origin) => origin.body().run_bytes(),

@@ -9,8 +9,10 @@ use std::time::Duration;
 #[test]
 fn lengths_and_chunks_arrive_as_they_were_meant() {
     let origin = Origin::echoing_bodies();
-    let edge = edge_for(&origin.address());
-    for mut raw in [edge.connect(), edge.connect_tls("a.test")] {
+    let as_it_comes = edge_for(&origin.address());
+    let read_first = Edge::with(&[("alice", &account("\"a.test\"", &origin.address()))]);
+    let over = |edge: &Edge| [edge.connect(), edge.connect_tls("a.test")];
+    for mut raw in [over(&as_it_comes), over(&read_first)].into_iter().flatten() {
         for size in SIZES {
             let body = pattern(size);
             raw.send(format!("POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: {size}\r\n\r\n"))
@@ -530,6 +532,7 @@ fn an_upload_whose_answer_has_begun_has_no_deadline() {
     let recorder = Recorder::new();
     let edge = Files::new()
         .set("timeouts", "body_idle", "\"1s\"")
+        .set("limits", "request_buffer", "\"0\"")
         .document("alice", &account("\"a.test\"", &recorder.address()))
         .start();
     let mut raw = edge.connect();
@@ -546,8 +549,10 @@ fn an_upload_whose_answer_has_begun_has_no_deadline() {
     assert_eq!(raw.exactly(2), b"ay");
 }
 
+/// An edge that passes every body on as it comes.
 fn edge_for(upstream: &str) -> Edge {
-    Edge::with(&[("alice", &account("\"a.test\"", upstream))])
+    let files = Files::new().set("limits", "request_buffer", "\"0\"");
+    files.document("alice", &account("\"a.test\"", upstream)).start()
 }
 
 fn recorded() -> (Edge, Recorder) {

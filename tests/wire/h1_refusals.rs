@@ -237,6 +237,7 @@ fn a_body_must_come_in_time() {
     let recorder = Recorder::new();
     let edge = Files::new()
         .set("timeouts", "body_idle", "\"1s\"")
+        .set("limits", "request_buffer", "\"0\"")
         .document("alice", &account("\"a.test\"", &recorder.address()))
         .start();
     let mut raw = edge.connect();

@@ -503,9 +503,11 @@ fn a_drain_says_goaway() {
     assert!(edge.wait().success());
 }
 
+/// An edge that passes every body on as it comes.
 fn recorded() -> (Edge, Recorder) {
     let recorder = Recorder::new();
-    (Edge::with(&[("alice", &account("\"a.test\"", &recorder.address()))]), recorder)
+    let files = Files::new().set("limits", "request_buffer", "\"0\"");
+    (files.document("alice", &account("\"a.test\"", &recorder.address())).start(), recorder)
 }
 
 /// RFC 6455 §4.2.2.

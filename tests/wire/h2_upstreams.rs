@@ -195,7 +195,9 @@ fn grpc_of_python() {
 fn started(upstream: &str) -> (Edge, H2Origin) {
     let origin = H2Origin::start();
     let document = document(&origin.address(), upstream);
-    (Files::new().set("node", "workers", "1").document("alice", &document).start(), origin)
+    // Bodies are passed on as they come.
+    let files = Files::new().set("node", "workers", "1").set("limits", "request_buffer", "\"0\"");
+    (files.document("alice", &document).start(), origin)
 }
 
 fn document(address: &str, upstream: &str) -> String {

@@ -13,6 +13,7 @@ mod revisions;
 mod same_answers;
 mod tunnels;
 mod hostile_upstream;
+mod slow_clients;
 mod url_upstreams;
 mod h2_state;
 mod h2_requests;

@@ -73,6 +73,8 @@ fn every_key_arrives_where_it_belongs() {
         tunnels = 7
         rate = "500/s"
         body_bytes = "256M"
+        request_buffer = "8K"
+        response_buffer = "128K"
         [timeouts]
         body_idle = "3s"
         body_min_rate = "1K/s"
@@ -121,6 +123,8 @@ fn every_key_arrives_where_it_belongs() {
             tunnels: 7,
             rate,
             body_bytes: Some(256 << 20),
+            request_buffer: 8 << 10,
+            response_buffer: 128 << 10,
         }
     );
     assert_eq!(

@@ -107,6 +107,8 @@ fn every_key_arrives_where_it_belongs() {
         url_bytes = 8192
         response_header_bytes = "128K"
         body_bytes = "unlimited"
+        request_buffer = "1K"
+        response_buffer = "1M"
         streams_per_connection = 50
         in_flight = 5000
         [timeouts]
@@ -169,6 +171,8 @@ fn every_key_arrives_where_it_belongs() {
             head: HeadLimits { header_bytes: 65_536, header_count: 200, url_bytes: 8192 },
             response_header_bytes: 131_072,
             body_bytes: None,
+            request_buffer: 1 << 10,
+            response_buffer: 1 << 20,
             streams_per_connection: 50,
             in_flight: 5000,
         }

@@ -15,6 +15,8 @@ fn limits() -> AccountLimits {
         tunnels: 1,
         rate: None,
         body_bytes: None,
+        request_buffer: 0,
+        response_buffer: 0,
     }
 }
 

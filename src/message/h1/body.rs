@@ -173,6 +173,15 @@ impl BodyDecoder {
         }
     }
 
+    /// How many bytes of the whole body are still to be found, where its framing says so.
+    pub fn left(&self) -> Option<u64> {
+        match self.state {
+            State::Length(left) => Some(left),
+            State::Complete => Some(0),
+            _ => None,
+        }
+    }
+
     /// `count` bytes of data were taken off the connection unseen: never more than
     /// [`remaining`](Self::remaining).
     pub fn moved(&mut self, count: u64) {

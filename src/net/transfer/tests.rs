@@ -16,8 +16,16 @@ struct Framing {
 }
 
 /// Sends `pieces`, framed, through a transfer in the middle; what comes out, unframed, and how many bytes went unseen.
-/// At the places in `looks` the source is read ahead, as by somebody who looks whether it is still there.
-async fn through(pieces: &[Vec<u8>], framing: Framing, looks: &[usize]) -> (Vec<u8>, u64) {
+/// At the places in `looks` the source is looked at, as by somebody who wants to know whether it is still there. What comes
+/// out is taken in small pieces, with pauses, where that is `slow`; up to `most_ahead` bytes are read ahead of it, and once
+/// all of them were the source is not asked any more.
+async fn through(
+    pieces: &[Vec<u8>],
+    framing: Framing,
+    looks: &[usize],
+    most_ahead: usize,
+    slow: bool,
+) -> (Vec<u8>, u64) {
     let (mut sender, from) = Stream::pair().unwrap();
     let (to, mut receiver) = Stream::pair().unwrap();
     let mut wire = Vec::new();
@@ -43,8 +51,8 @@ async fn through(pieces: &[Vec<u8>], framing: Framing, looks: &[usize]) -> (Vec<
     source.begin_incoming(BodyDecoder::of_response(framing.incoming));
     sink.begin_outgoing(framing.outgoing);
     let middle = async move {
-        let mut transfer = Transfer::default();
-        let (mut unseen, mut steps, mut trailers) = (0, 0, None);
+        let mut transfer = Transfer::reading_ahead(most_ahead);
+        let (mut unseen, mut steps, mut trailers, mut most_held) = (0, 0, None, 0);
         poll_fn(|cx| {
             loop {
                 if trailers.is_some() {
@@ -54,7 +62,13 @@ async fn through(pieces: &[Vec<u8>], framing: Framing, looks: &[usize]) -> (Vec<
                 if looks.contains(&steps) {
                     let _ = source.stream().poll_fill(cx);
                 }
-                match transfer.step(cx, &mut source, &mut sink).unwrap() {
+                let step = if transfer.holds_the_rest() {
+                    transfer.step(cx, &mut Spent, &mut sink)
+                } else {
+                    transfer.step(cx, &mut source, &mut sink)
+                };
+                most_held = most_held.max(transfer.ahead.bytes());
+                match step.unwrap() {
                     Progress::Moved => {}
                     Progress::End(end) => trailers = Some(end),
                     Progress::Waits(_) => {
@@ -66,10 +80,19 @@ async fn through(pieces: &[Vec<u8>], framing: Framing, looks: &[usize]) -> (Vec<
             }
         })
         .await;
+        assert!(most_held <= most_ahead, "{most_held} of {most_ahead}");
         (source, sink, unseen)
     };
     let receive = async move {
         let mut bytes = Vec::new();
+        let mut piece = vec![0; 20_000];
+        let mut is_open = slow;
+        while is_open {
+            tokio::task::yield_now().await;
+            let count = receiver.read(&mut piece).await.unwrap();
+            bytes.extend(&piece[..count]);
+            is_open = count > 0;
+        }
         receiver.read_to_end(&mut bytes).await.unwrap();
         bytes
     };
@@ -85,6 +108,19 @@ async fn through(pieces: &[Vec<u8>], framing: Framing, looks: &[usize]) -> (Vec<
         _ => bytes,
     };
     (body, unseen)
+}
+
+/// A source that is not asked any more.
+struct Spent;
+
+impl Source for Spent {
+    fn poll_piece(&mut self, _: &mut Context<'_>) -> Poll<Result<Piece<'_>, BodyError>> {
+        panic!("asked for what it has given")
+    }
+
+    fn consume(&mut self, _: usize) {
+        panic!("it has nothing")
+    }
 }
 
 fn unchunked(mut bytes: &[u8]) -> Vec<u8> {
@@ -146,8 +182,19 @@ proptest! {
     /// However it is framed, cut and looked at: what goes in comes out.
     #[test]
     fn what_goes_in_comes_out((pieces, framing, looks) in cases()) {
-        let (body, _) = run(through(&pieces, framing, &looks));
+        let (body, _) = run(through(&pieces, framing, &looks, 0, false));
         prop_assert!(body == pieces.concat(), "{} bytes of {}", body.len(), pieces.concat().len());
+    }
+
+    /// Nor does it matter how far a slow reader is read ahead of, nor is that further than it may be.
+    #[test]
+    fn what_is_read_ahead_comes_out_in_its_order(
+        (pieces, framing, looks) in cases(),
+        most in prop_oneof![1..40usize, 1000..70_000usize, 200_000..2_000_000usize],
+    ) {
+        let (body, _) = run(through(&pieces, framing, &looks, most, true));
+        prop_assert!(body == pieces.concat(), "{} bytes of {}", body.len(), pieces.concat().len());
+        prop_assert_eq!(super::super::ahead::held(), 0);
     }
 }
 
@@ -160,12 +207,12 @@ fn long_bodies_go_unseen_and_short_ones_do_not() {
                 Framing { incoming: length, outgoing: length },
                 Framing { incoming: BodyLength::Chunked, outgoing: BodyLength::Chunked },
             ] {
-                let (body, runs) = through(&[pattern(bytes, 0)], framing, &[]).await;
+                let (body, runs) = through(&[pattern(bytes, 0)], framing, &[], 0, false).await;
                 assert_eq!((body.len(), runs > 0), (bytes, unseen), "{framing:?}");
             }
         }
         let open = Framing { incoming: BodyLength::UntilClose, outgoing: BodyLength::UntilClose };
-        let (body, runs) = through(&[pattern(3_000_000, 0)], open, &[]).await;
+        let (body, runs) = through(&[pattern(3_000_000, 0)], open, &[], 0, false).await;
         assert_eq!((body.len(), runs > 0), (3_000_000, true));
     });
 }

@@ -4,7 +4,7 @@ use super::super::Lease;
 use crate::base::{Cause, Refusal};
 use crate::message::h1::{BodyDecoder, ResponseParser, write_request};
 use crate::message::{BodyLength, RequestEdits, RequestHead, ResponseHead};
-use crate::net::{HoldsStream, Http1, Stream};
+use crate::net::{HoldsStream, Http1, Source, Stream};
 use std::io;
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
@@ -94,6 +94,11 @@ impl Http1Origin {
         self.keep_alive = false;
         self.http1.begin_incoming(BodyDecoder::of_response(BodyLength::UntilClose));
         self.http1.begin_outgoing(BodyLength::UntilClose);
+    }
+
+    /// How many bytes of the answer's body are still to come, where that is known.
+    pub(super) fn left(&self) -> Option<u64> {
+        self.http1.left()
     }
 
     pub(super) fn body_sent(&self) -> u64 {
