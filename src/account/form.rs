@@ -1,7 +1,7 @@
 //! The form of an account: its document compiled to what a request needs, immutable, swapped whole. Says which
 //! site answers a host and path; does not say who holds the host.
 
-use super::paths::{Paths, Readings};
+use super::paths::{Paths, Readings, cut};
 use super::{Claim, Entry, Pattern, Site};
 use crate::base::{DocumentHash, Host, HostPattern, SiteName};
 use crate::config::{
@@ -44,9 +44,11 @@ pub enum Found<'a> {
         site: &'a Site,
         /// The path of the address that matched, without a slash at its end; empty for a whole host.
         prefix: &'a str,
+        /// How many bytes of the request's path are left out where it is forwarded.
+        cut: usize,
     },
     /// The account has the host, but no site has the path; or the path means one site to some programs and
-    /// another to others.
+    /// another to others, or could not be trimmed without meaning something else.
     NoPath,
     /// The account does not have the host.
     UnknownHost,
@@ -164,13 +166,20 @@ impl Form {
                 }
             }
         }
-        match Readings::of(path) {
+        let found = match Readings::of(path) {
             Readings::Plain(path) => self.find_normal(host, path),
             Readings::Both(strict, lenient) => {
                 let found = self.find_normal(host, &strict.bytes);
                 let same = found.place() == self.find_normal(host, &lenient.bytes).place();
                 if same { found } else { Found::NoPath }
             }
+        };
+        match found {
+            Found::Site { site, prefix, .. } if site.trim_path => {
+                let path = &path[..memchr::memchr(b'?', path).unwrap_or(path.len())];
+                cut(path, prefix).map_or(Found::NoPath, |cut| Found::Site { site, prefix, cut })
+            }
+            found => found,
         }
     }
 
@@ -180,7 +189,7 @@ impl Form {
     }
 
     fn found<'a>(&'a self, prefix: &'a str, place: u32) -> Found<'a> {
-        self.site(place).map_or(Found::NoPath, |site| Found::Site { site, prefix })
+        self.site(place).map_or(Found::NoPath, |site| Found::Site { site, prefix, cut: 0 })
     }
 
     /// Whether the account has `host` at all.

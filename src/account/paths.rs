@@ -102,6 +102,31 @@ impl<'a> Readings<'a> {
     }
 }
 
+/// How many bytes of `path`, as received and without its query, are `prefix`, which is in normal form, so that what is left
+/// means the same behind it; `None`: no number does, to every program, or not without taking much of the path apart.
+pub(super) fn cut(path: &[u8], prefix: &str) -> Option<usize> {
+    if prefix.is_empty() {
+        return Some(0);
+    }
+    if is_plain(path) {
+        // It was found as it is.
+        return path.starts_with(prefix.as_bytes()).then_some(prefix.len());
+    }
+    let normal = |bytes: &[u8], reading| Normal::read(bytes, reading).bytes;
+    let ends = memchr::memchr_iter(b'/', path).skip(1).chain([path.len()]);
+    ends.take(MOST_CUTS).find(|end| {
+        let (front, rest) = path.split_at(*end);
+        [Reading::Strict, Reading::Lenient].into_iter().all(|reading| {
+            let whole = normal(path, reading);
+            normal(front, reading)[..] == *prefix.as_bytes()
+                && whole.strip_prefix(prefix.as_bytes()) == Some(&normal(rest, reading)[..])
+        })
+    })
+}
+
+/// Places that are tried to cut a path which is not plain: more segments than prefixes have.
+const MOST_CUTS: usize = 32;
+
 /// Whether both readings of `path` are the path itself.
 fn is_plain(path: &[u8]) -> bool {
     let mut last = 0;
@@ -227,6 +252,46 @@ mod tests {
             paths.add(&PathPrefix::parse(prefix).unwrap(), place as u32);
         }
         paths
+    }
+
+    #[test]
+    fn a_prefix_is_cut_off_where_that_means_the_same_to_everybody() {
+        for (path, prefix, rest) in [
+            ("/app/x", "/app", Some("/x")),
+            ("/app", "/app", Some("")),
+            ("/app/", "/app", Some("/")),
+            ("/app/x%2Fy", "/app", Some("/x%2Fy")),
+            ("/%61pp/x", "/app", Some("/x")),
+            ("/./app/x", "/app", Some("/x")),
+            ("//app/x", "/app", Some("/x")),
+            ("/app//x", "/app", Some("//x")),
+            ("/app/y/../x", "/app", Some("/y/../x")),
+            ("/caf%c3%a9/x", "/caf%C3%A9", Some("/x")),
+            ("/x/../app/y", "/app", Some("/y")),
+            ("/app/../app/x", "/app", Some("/x")),
+            ("/app/%2e%2e/app/x", "/app", Some("/x")),
+            // To one program it leads out of what it was cut from, to another it does not.
+            ("/app/..;x/app/y", "/app", None),
+            ("/app/..%2Fapp/y", "/app", None),
+            ("/app%2Fx", "/app", None),
+        ] {
+            let cut = cut(path.as_bytes(), prefix).map(|cut| &path[cut..]);
+            assert_eq!(cut, rest, "{path}");
+        }
+    }
+
+    proptest::proptest! {
+        /// What is cut off and what is left are together the path, and mean together what it means, to either program.
+        #[test]
+        fn a_cut_changes_no_meaning(segments in proptest::collection::vec("(app|%61pp|\\.|\\.\\.|x|%2F|;|\\\\|)", 0..8)) {
+            let path = format!("/{}", segments.join("/"));
+            if let Some(at) = cut(path.as_bytes(), "/app") {
+                for reading in [Reading::Strict, Reading::Lenient] {
+                    let (whole, rest) = (Normal::read(path.as_bytes(), reading), Normal::read(&path.as_bytes()[at..], reading));
+                    proptest::prop_assert_eq!(whole.bytes.to_vec(), [b"/app", &rest.bytes[..]].concat());
+                }
+            }
+        }
     }
 
     fn find(paths: &Paths, path: &str) -> Option<u32> {

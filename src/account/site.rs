@@ -13,6 +13,8 @@ pub struct Site {
     pub name: SiteName,
     /// What answers there.
     pub action: Action,
+    /// Whether the address's path is left out where a request is forwarded.
+    pub trim_path: bool,
     /// Whether clear requests are sent to `https`, where the certificate allows it.
     pub force_https: bool,
     /// The value of `Strict-Transport-Security` for answers over TLS (RFC 6797 §6.1).
@@ -54,6 +56,7 @@ impl Site {
         Some(Self {
             name: site.name.clone(),
             action,
+            trim_path: site.trim_path,
             force_https: site.force_https,
             hsts: site.hsts.as_ref().and_then(hsts_value),
             log_format: site.log_format,
@@ -69,11 +72,11 @@ impl Redirect {
         Self { status: redirect.status, to: to.as_bytes().into(), keep_path: redirect.keep_path }
     }
 
-    /// The value of `Location` for a request whose path and query are `target`: bytes that a request target may
+    /// The value of `Location` for a request whose path and query, or what is left of them, are `target`: bytes that a request target may
     /// hold, so a valid field value wherever the head was.
     pub fn location(&self, target: &[u8]) -> Vec<u8> {
         // `OPTIONS *` has no path to keep; and nothing may be appended to the authority itself.
-        let kept = if self.keep_path && target.first() == Some(&b'/') { target } else { b"" };
+        let kept = if self.keep_path && matches!(target.first(), Some(b'/' | b'?')) { target } else { b"" };
         [&self.to, kept].concat()
     }
 }

@@ -60,6 +60,7 @@ fn site(name: &str, addresses: &[&str]) -> Site {
         name: SiteName::new(name).unwrap(),
         addresses: addresses.iter().map(|address| SiteAddress::parse(address).unwrap()).collect(),
         action: SiteAction::Upstream(UpstreamName::new("web").unwrap()),
+        trim_path: false,
         force_https: false,
         hsts: None,
         lend: name.starts_with("lent"),

@@ -485,6 +485,8 @@ pub struct Site {
     pub addresses: Vec<SiteAddress>,
     /// What answers there.
     pub action: SiteAction,
+    /// `trim_path`.
+    pub trim_path: bool,
     /// `force_https`.
     pub force_https: bool,
     /// `hsts`.

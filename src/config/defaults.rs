@@ -1,6 +1,10 @@
 //! Every default with its bounds, its reason and its cost, in the order of the files' tables. The reference page
 //! is written from these, so what stands here is what an operator reads.
 
+mod site;
+
+pub(super) use site::*;
+
 use super::checked::{AccountLimits, HeadLimits, Launcher, Limits, Timeouts};
 use super::scalar::{Auto, Lasting};
 use super::setting::Setting;
@@ -516,81 +520,6 @@ pub(super) const VERIFY: Setting<bool> = Setting {
     reason: "TLS without it protects from nobody on the way.",
     cost: "None.",
 };
-
-// The account document: [[site]].
-
-/// `[[site]] force_https`.
-pub(super) const FORCE_HTTPS: Setting<bool> = Setting {
-    name: "force_https",
-    default: false,
-    least: false,
-    most: true,
-    effect: "Whether clear requests are redirected to `https://` (301; 308 where the method is not safe). It waits \
-             until a certificate other than the default covers the name.",
-    reason: "It would break the clients of a site whose certificate is not there yet.",
-    cost: "None.",
-};
-
-/// `[[site]] lend`.
-pub(super) const LEND: Setting<bool> = Setting {
-    name: "lend",
-    default: false,
-    least: false,
-    most: true,
-    effect: "Whether other accounts may hold names under this site's wildcards.",
-    reason: "A name under somebody's wildcard is theirs until they say otherwise.",
-    cost: "None.",
-};
-
-/// `redirect.status`.
-pub(super) const REDIRECT_STATUS: u16 = 301;
-
-/// `redirect.keep_path`.
-pub(super) const KEEP_PATH: Setting<bool> = Setting {
-    name: "keep_path",
-    default: true,
-    least: false,
-    most: true,
-    effect: "Whether the visitor's path and query are put behind `to`.",
-    reason: "A site that moved keeps its links.",
-    cost: "None.",
-};
-
-/// `hsts.max_age`.
-pub(super) const HSTS_MAX_AGE: Setting<Duration> = Setting {
-    name: "max_age",
-    default: HSTS_YEAR,
-    least: Duration::ZERO,
-    most: Duration::from_secs(10 * 365 * 86_400),
-    effect: "How long browsers remember to speak HTTPS only. 0 tells them to forget.",
-    reason: "What the browsers' preload list asks for.",
-    cost: "It cannot be taken back from a browser that does not return: begin with `\"5m\"`.",
-};
-
-/// `hsts.include_subdomains`.
-pub(super) const HSTS_SUBDOMAINS: Setting<bool> = Setting {
-    name: "include_subdomains",
-    default: false,
-    least: false,
-    most: true,
-    effect: "Whether it holds for every subdomain too.",
-    reason: "A subdomain that still speaks clear HTTP would be lost.",
-    cost: "None.",
-};
-
-/// `hsts.preload`.
-pub(super) const HSTS_PRELOAD: Setting<bool> = Setting {
-    name: "preload",
-    default: false,
-    least: false,
-    most: true,
-    effect: "Whether the site asks for the browsers' preload list.",
-    reason: "Leaving that list takes months.",
-    cost: "None.",
-};
-
-/// What `preload` needs of `max_age`.
-pub(super) const HSTS_YEAR: Duration = Duration::from_secs(365 * 86_400);
 
 /// Descriptors that are neither a client's nor an upstream's: logs, certificates, documents, listeners, epoll.
 const OWN_DESCRIPTORS: u64 = 256;

@@ -42,10 +42,12 @@ fn site(
     let hsts = hsts(&table.table(&keys::HSTS));
     let log_format = table.get(&keys::SITE_LOG_FORMAT).and_then(log_format);
     let (force_https, lend) = (table.setting(&d::FORCE_HTTPS), table.setting(&d::LEND));
+    let trim_path = table.setting(&d::TRIM_PATH);
     Some(Site {
         name: name?,
         addresses: addresses?,
         action: action?,
+        trim_path,
         force_https,
         hsts,
         lend,

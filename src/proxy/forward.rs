@@ -239,7 +239,7 @@ impl Attempt<'_> {
             scheme: if connection.tls.is_some() { Scheme::Https } else { Scheme::Http },
             authority: head.authority(),
             port: connection.local.0.port(),
-            prefix: None,
+            prefix: self.place.prefix(),
             version: head.version(),
             received: head.fields(),
             id: record.id(),
@@ -251,7 +251,7 @@ impl Attempt<'_> {
         }
         let edits = RequestEdits {
             host: host.filled(),
-            target: Target { base: base_of(spec), path_and_query: head.path_and_query() },
+            target: Target { base: base_of(spec), path_and_query: self.place.trim(head.path_and_query()) },
             body: head.body(),
             persistence: match head.upgrade() {
                 Some(upgrade) => Persistence::Upgrade(upgrade.protocol),

@@ -84,7 +84,8 @@ fn answer_without_upstream(
     }
     Ok(match &site.action {
         Action::Redirect(redirect) => {
-            let answer = Answer::redirect(redirect.status, &redirect.location(head.path_and_query()));
+            let answer =
+                Answer::redirect(redirect.status, &redirect.location(place.trim(head.path_and_query())));
             Some(place::with_hsts(connection, head, place, answer))
         }
         Action::Forward(_) => None,

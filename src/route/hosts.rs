@@ -62,6 +62,14 @@ pub struct Matched {
     /// Whether it is the default site, for a host that nobody holds.
     pub is_default: bool,
     place: u32,
+    trimmed: Option<Trimmed>,
+}
+
+/// What is left out of a request's path where it is forwarded.
+#[derive(Clone, Debug)]
+struct Trimmed {
+    cut: usize,
+    prefix: Box<str>,
 }
 
 impl Matched {
@@ -69,6 +77,16 @@ impl Matched {
     pub fn site(&self) -> &Site {
         // The place is one that this very form gave.
         &self.form.sites()[self.place as usize]
+    }
+
+    /// What the site keeps of a request's `target`, its path and query.
+    pub fn trim<'t>(&self, target: &'t [u8]) -> &'t [u8] {
+        self.trimmed.as_ref().and_then(|trimmed| target.get(trimmed.cut..)).unwrap_or(target)
+    }
+
+    /// What it leaves out, as its address has it and not as the visitor wrote it; `None`: nothing.
+    pub fn prefix(&self) -> Option<&str> {
+        self.trimmed.as_ref().map(|trimmed| &*trimmed.prefix)
     }
 }
 
@@ -113,9 +131,10 @@ impl Hosts {
             let Some((account, entry)) = self.entry(host) else { return Resolution::UnknownHost };
             let form = account.form().answering(entry);
             match form.find(host, path) {
-                Found::Site { site, .. } => {
+                Found::Site { site, prefix, cut } => {
                     let place = site.place;
-                    Resolution::Site(Matched { account, form, is_default: false, place })
+                    let trimmed = (cut > 0).then(|| Trimmed { cut, prefix: prefix.into() });
+                    Resolution::Site(Matched { account, form, is_default: false, place, trimmed })
                 }
                 Found::NoPath => Resolution::NoPath { account, form },
                 Found::UnknownHost => Resolution::UnknownHost,
@@ -133,7 +152,7 @@ impl Hosts {
             let account = self.account(default.account.as_str())?;
             let form = account.form();
             let place = form.site_named(&default.site)?.place;
-            Some(Resolution::Site(Matched { account, form, is_default: true, place }))
+            Some(Resolution::Site(Matched { account, form, is_default: true, place, trimmed: None }))
         });
         found.unwrap_or(Resolution::UnknownHost)
     }

@@ -101,6 +101,7 @@ fn every_key_arrives_where_it_belongs() {
         force_https = true
         hsts = { max_age = "365d", include_subdomains = true, preload = true }
         lend = true
+        trim_path = true
         log_format = "standard"
         [[site]]
         name = "old"
@@ -177,7 +178,7 @@ fn every_key_arrives_where_it_belongs() {
         blog.hsts,
         Some(Hsts { max_age: seconds(365 * 86_400), include_subdomains: true, preload: true })
     );
-    assert!(blog.force_https && blog.lend);
+    assert!(blog.force_https && blog.lend && blog.trim_path);
     assert_eq!(blog.log_format, LogFormat::Standard);
     assert!(!old.force_https && !old.lend && old.hsts.is_none());
     assert_eq!(old.log_format, LogFormat::Advanced);
@@ -602,9 +603,9 @@ const WRONG_SITES: &[(&str, &[&str])] = &[
         &["7:24: site[0].addresses[1]: \"a.test\" is already site[0].addresses[0]"],
     ),
     (
-        "upstream = \"web\"\naddresses = []\ntrim_path = true\nlog_file = \"x\"",
+        "upstream = \"web\"\naddresses = []\ntrim_path = 1\nlog_file = \"x\"",
         &[
-            "8:1: site[0].trim_path: this version does not have it yet (remove it: the upstream sees the whole path)",
+            "8:13: site[0].trim_path: 1 stands where true or false belongs",
             "9:1: site[0].log_file: this version does not have it yet (remove it: every site of the account writes to the \
          file `http`)",
         ],
