@@ -81,7 +81,7 @@ fn check_tells_everything_that_is_wrong_at_once() {
   |
 1 | [[site]]
   | ^^^^^^^^
-  = hint: write `upstream = "NAME"` or `redirect = { to = "…" }`
+  = hint: write `upstream = "NAME"`, `redirect = { to = "…" }` or `answer = { status = 410 }`
 
 error: site[0].addresses[0]: "a_b.test" is not a host name (underscore)
  --> accounts.d/alice.toml:3:14
@@ -90,7 +90,7 @@ error: site[0].addresses[0]: "a_b.test" is not a host name (underscore)
   |              ^^^^^^^^^^
   = hint: browsers and certificates take a dash where this has `_`
 
-error: state: "on" is none of "active" or "maintenance"
+error: state: "on" is none of "active", "maintenance", "suspended" or "moved"
  --> accounts.d/bob.toml:1:9
   |
 1 | state = "on"

@@ -270,6 +270,16 @@ impl Form {
         Some(&served.upstream)
     }
 
+    /// The node that the account has moved to, if it has.
+    pub fn moved(&self) -> Option<&Arc<Upstream>> {
+        if self.state != AccountState::Moved {
+            return None;
+        }
+        let served =
+            self.tables.upstreams.iter().find(|served| served.spec.name.as_str() == config::MOVED)?;
+        Some(&served.upstream)
+    }
+
     /// Gives the upstreams the settings this form wants.
     pub(super) fn retune_upstreams(&self) {
         for served in &self.tables.upstreams {

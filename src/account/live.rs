@@ -11,6 +11,7 @@ pub struct Live {
     by_class: [AtomicU64; CLASSES],
     body_received: AtomicU64,
     body_sent: AtomicU64,
+    moved_on: AtomicU64,
 }
 
 impl Live {
@@ -25,6 +26,16 @@ impl Live {
         if body_sent > 0 {
             self.body_sent.fetch_add(body_sent, Relaxed);
         }
+    }
+
+    /// Counts a request that is passed on to the node that the account has moved to.
+    pub fn moved_on(&self) {
+        self.moved_on.fetch_add(1, Relaxed);
+    }
+
+    /// How many those were.
+    pub fn has_moved_on(&self) -> u64 {
+        self.moved_on.load(Relaxed)
     }
 
     /// Requests answered, by the class of their status: `[0]` is 1xx (a tunnel's 101), `[4]` is 5xx.

@@ -1,6 +1,6 @@
 //! The accounts as they are served: one [`Account`] each, which lives as long as the account does, and the
 //! [`Form`] its document was compiled to, which is swapped whole. Knows nothing of who holds which host (that is
-//! `route`) and reads no file.
+//! `route`) and reads no file but the pages of answers that are always the same.
 
 mod form;
 mod live;
@@ -13,12 +13,12 @@ pub(crate) mod testing;
 pub use form::{Form, Found};
 pub use live::Live;
 pub use pattern::{Claim, Entry, Pattern};
-pub use site::{Action, Redirect, Site};
+pub use site::{Action, Fixed, Redirect, Site};
 
 use crate::base::{AccountName, Drain, DrainSwitch};
 use crate::limit::Gate;
 use arc_swap::ArcSwap;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 /// An account while it exists: what outlives every change of its document.
@@ -29,7 +29,7 @@ pub struct Account {
     gate: Arc<Gate>,
     live: Live,
     /// Made when somebody first watches it: it is as large as all else of an account that nobody visits.
-    end: OnceLock<(DrainSwitch, Drain)>,
+    end: Mutex<Option<Box<(DrainSwitch, Drain)>>>,
 }
 
 impl Account {
@@ -41,7 +41,7 @@ impl Account {
             form: ArcSwap::from_pointee(form),
             gate,
             live: Live::default(),
-            end: OnceLock::new(),
+            end: Mutex::new(None),
         })
     }
 
@@ -65,9 +65,13 @@ impl Account {
         &self.live
     }
 
-    /// What its tunnels and long answers watch: begins when the account is deleted.
-    pub fn drain(&self) -> &Drain {
-        &self.end.get_or_init(DrainSwitch::new).1
+    /// What its tunnels and long answers watch: begins when the account is deleted, suspended or has moved.
+    pub fn drain(&self) -> Drain {
+        self.with_end(|end| end.get_or_insert_with(|| Box::new(DrainSwitch::new())).1.clone())
+    }
+
+    fn with_end<T>(&self, with: impl FnOnce(&mut Option<Box<(DrainSwitch, Drain)>>) -> T) -> T {
+        with(&mut self.end.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Makes ready for `next`, which will be published: limits and settings of upstreams take effect, and where
@@ -89,8 +93,13 @@ impl Account {
         before
     }
 
-    /// Begins the account's drain: its document is gone. What still runs ends at `deadline`.
+    /// Begins the account's drain: its document is gone, or it is suspended. What still runs ends at `deadline`.
     pub fn end(&self, deadline: Instant) {
-        self.end.get_or_init(DrainSwitch::new).0.begin(deadline);
+        self.with_end(|end| end.get_or_insert_with(|| Box::new(DrainSwitch::new())).0.begin(deadline));
+    }
+
+    /// What begins from now on has nothing to do with a drain that has begun.
+    pub fn revive(&self) {
+        self.with_end(|end| end.take_if(|end| end.1.has_begun()));
     }
 }

@@ -4,6 +4,8 @@ use crate::base::SiteName;
 use crate::config::{self, Hsts, LogFormat};
 use crate::upstream::Upstream;
 use http::HeaderValue;
+use std::io::{self, Read};
+use std::path::Path;
 use std::sync::Arc;
 
 /// A site of an account.
@@ -32,6 +34,17 @@ pub enum Action {
     Forward(Arc<Upstream>),
     /// A redirect.
     Redirect(Redirect),
+    /// An answer that is always the same.
+    Answer(Fixed),
+}
+
+/// An answer that is always the same.
+#[derive(Debug)]
+pub struct Fixed {
+    /// Its status.
+    pub status: u16,
+    /// What is shown and of which kind (`Content-Type`); `None`: a page of Parvis' own.
+    pub page: Option<(&'static str, Box<[u8]>)>,
 }
 
 /// A redirect.
@@ -52,6 +65,7 @@ impl Site {
                 Action::Forward(upstreams.iter().find(|upstream| upstream.spec().name == *name)?.clone())
             }
             config::SiteAction::Redirect(redirect) => Action::Redirect(Redirect::compile(redirect)),
+            config::SiteAction::Answer(answer) => Action::Answer(Fixed::compile(&site.name, answer)),
         };
         Some(Self {
             name: site.name.clone(),
@@ -64,6 +78,46 @@ impl Site {
         })
     }
 }
+
+impl Fixed {
+    /// Reads the page. One that cannot be read is told of, and Parvis' own is shown.
+    fn compile(site: &SiteName, answer: &config::FixedAnswer) -> Self {
+        let page = answer.page.as_deref().and_then(|file| match read_page(file) {
+            Ok(bytes) => Some((kind_of(file), bytes)),
+            Err(error) => {
+                let file = file.display();
+                tracing::warn!(%site, %file, %error, "the page of an answer cannot be read: a page of our own is shown");
+                None
+            }
+        });
+        Self { status: answer.status, page }
+    }
+}
+
+/// What kind of page it is, by its file's name.
+fn kind_of(file: &Path) -> &'static str {
+    match file.extension().and_then(|extension| extension.to_str()) {
+        Some("txt") => "text/plain; charset=utf-8",
+        Some("json") => "application/json",
+        _ => "text/html; charset=utf-8",
+    }
+}
+
+fn read_page(file: &Path) -> io::Result<Box<[u8]>> {
+    let metadata = std::fs::metadata(file)?;
+    if !metadata.is_file() {
+        return Err(io::Error::other("it is not a file"));
+    }
+    if metadata.len() > MOST_PAGE_BYTES {
+        return Err(io::Error::other("it has more than 64 KiB"));
+    }
+    let mut bytes = Vec::new();
+    std::fs::File::open(file)?.take(MOST_PAGE_BYTES).read_to_end(&mut bytes)?;
+    Ok(bytes.into())
+}
+
+/// Bytes of a page, which stays in memory as long as its account's form.
+const MOST_PAGE_BYTES: u64 = 64 << 10;
 
 impl Redirect {
     fn compile(redirect: &config::Redirect) -> Self {

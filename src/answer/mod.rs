@@ -35,6 +35,17 @@ impl Answer {
         answer
     }
 
+    /// An answer that is always the same: a page and its kind, or a short one of our own.
+    pub fn fixed(status: u16, page: Option<(&'static str, &[u8])>) -> Self {
+        let (kind, body) = page.map_or_else(
+            || ("text/html; charset=utf-8", page::of_status(status).into_bytes()),
+            |(kind, bytes)| (kind, bytes.to_vec()),
+        );
+        let mut answer = Self::new(status).with("content-type", kind.as_bytes());
+        answer.body = Cow::Owned(body);
+        answer
+    }
+
     /// A redirect to `location` (RFC 9110 §15.4).
     pub fn redirect(status: u16, location: &[u8]) -> Self {
         Self::new(status).with("location", location)

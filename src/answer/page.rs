@@ -15,14 +15,23 @@ pub fn render(cause: Cause, id: RequestId) -> String {
         Blame::Limit => "",
         Blame::Us => "<p>The fault lies with the hosting platform, not with this web site.</p>",
     };
+    let small = format!("<p><small>{status} · {word} · {id}</small></p>", word = verdict.word);
+    html(status, title, &format!("<p>{text}</p>{fault}{small}"))
+}
+
+/// The page of a status that was meant.
+pub fn of_status(status: u16) -> String {
+    html(status, super::reason(status), &format!("<p><small>{status}</small></p>"))
+}
+
+fn html(status: u16, title: &str, rest: &str) -> String {
     format!(
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
          <meta name=\"viewport\" content=\"width=device-width\"><meta name=\"color-scheme\" content=\"light dark\">\
          <title>{status} {title}</title>\
          <style>body{{font:1.1rem/1.5 system-ui,sans-serif;max-width:36rem;margin:15vh auto;padding:0 1rem}}\
          small{{opacity:.75}}</style></head>\n\
-         <body><main><h1>{title}</h1><p>{text}</p>{fault}<p><small>{status} · {word} · {id}</small></p></main></body></html>\n",
-        word = verdict.word,
+         <body><main><h1>{title}</h1>{rest}</main></body></html>\n",
     )
 }
 

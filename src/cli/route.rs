@@ -200,11 +200,17 @@ impl Answer {
             _ => String::new(),
         };
         self.line("site", format_args!("{}{why}", site.name));
-        if matched.form.state == AccountState::Maintenance {
-            self.line("answer", "503: the account is in maintenance");
-            return;
+        match matched.form.state {
+            AccountState::Active => {}
+            AccountState::Maintenance => return self.line("answer", "503: the account is in maintenance"),
+            AccountState::Suspended => return self.line("answer", "403: the account is suspended"),
+            AccountState::Moved => {
+                let moved = matched.form.moved().map(|upstream| described(&upstream.spec()));
+                return self.line("moved", moved.unwrap_or_default());
+            }
         }
         match &site.action {
+            Action::Answer(fixed) => self.line("answer", format_args!("{}, always the same", fixed.status)),
             Action::Forward(upstream) => self.line("upstream", described(&upstream.spec())),
             Action::Redirect(redirect) => {
                 let location = redirect.location(asked.target.as_bytes());

@@ -265,6 +265,17 @@ pub enum AccountState {
     Active,
     /// A page of ours, 503.
     Maintenance,
+    /// A page of ours, 403; programs are stopped, what is open is closed.
+    Suspended,
+    /// Everything is passed on to another node; programs are stopped.
+    Moved,
+}
+
+impl AccountState {
+    /// Whether the account's own servers are asked.
+    pub fn is_served(self) -> bool {
+        matches!(self, Self::Active | Self::Maintenance)
+    }
 }
 
 /// `[limits]` of an account.
@@ -436,6 +447,8 @@ pub struct UpstreamUrl {
     pub has_default_port: bool,
     /// What is put in front of every path, without a slash at its end: mostly empty.
     pub base: Box<str>,
+    /// Whether it is another node of the platform (`moved_to`), which may be anywhere.
+    pub is_platforms: bool,
 }
 
 impl fmt::Display for UpstreamUrl {
@@ -504,6 +517,17 @@ pub enum SiteAction {
     Upstream(UpstreamName),
     /// A redirect.
     Redirect(Redirect),
+    /// An answer that is always the same.
+    Answer(FixedAnswer),
+}
+
+/// `answer`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FixedAnswer {
+    /// `status`: 200 or above, none that redirects or has no body.
+    pub status: u16,
+    /// `page`, absolute; absent: a short one of Parvis' own.
+    pub page: Option<PathBuf>,
 }
 
 /// `redirect`.

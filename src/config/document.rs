@@ -1,7 +1,9 @@
 //! An account document: tree → [`Document`]. What stands in the document is checked here; who holds a host that
 //! two documents claim is not known here.
 
-use super::checked::{AccountLimits, AccountState, AttachedCertificate, Document, Node, Timeouts, bytes};
+use super::checked::{
+    AccountLimits, AccountState, AttachedCertificate, Document, Node, Timeouts, Upstream, bytes,
+};
 use super::node::tls_profile;
 use super::reader::{Table, Within};
 use super::report::Report;
@@ -29,15 +31,25 @@ fn read(name: &AccountName, top: &Table<'_>, node: &Node) -> Document {
     let run = program::run(&top.table(&keys::RUN));
     let upstreams = upstream::read(top, limits.in_flight, run.address, &node.upstreams);
     let sites = site::read(top, &upstreams.names);
+    let state = state(top);
+    let mut checked = upstreams.checked;
+    if let Some(moved) = moved(top, state, limits.in_flight) {
+        if upstreams.names.contains(upstream::MOVED) {
+            let wrong =
+                Wrong::new("an upstream of a moved account is named \"moved\", which the other node is");
+            top.refuse_key(keys::UPSTREAM.name, wrong.hint("give it another name"));
+        }
+        checked.push(moved);
+    }
     Document {
         name: name.clone(),
-        state: state(top),
+        state,
         tls_profile: tls_profile(top.get(&keys::ACCOUNT_TLS_PROFILE)).unwrap_or(node.tls_profile),
         timeouts: timeouts(&top.table(&keys::ACCOUNT_TIMEOUTS), &node.timeouts),
         run,
         certificates: certificates(top),
         limits,
-        upstreams: upstreams.checked,
+        upstreams: checked,
         sites,
     }
 }
@@ -47,14 +59,30 @@ fn state(top: &Table<'_>) -> AccountState {
         value.choice(&[
             ("active", Ok(AccountState::Active)),
             ("maintenance", Ok(AccountState::Maintenance)),
-            ("suspended", Err("this version does not have it yet: \"maintenance\" shows a page")),
-            (
-                "moved",
-                Err("this version does not have it yet: an upstream with the other server's URL forwards"),
-            ),
+            ("suspended", Ok(AccountState::Suspended)),
+            ("moved", Ok(AccountState::Moved)),
         ])
     });
     state.unwrap_or(AccountState::Active)
+}
+
+/// The node that the account has moved to.
+fn moved(top: &Table<'_>, state: AccountState, in_flight: u32) -> Option<Upstream> {
+    let (to, ca) = (top.get(&keys::ACCOUNT_MOVED_TO), top.get(&keys::ACCOUNT_MOVED_CA));
+    if state != AccountState::Moved {
+        for value in [to, ca].into_iter().flatten().filter(|value| value.text().is_some()) {
+            let wrong = Wrong::new("the account has not moved");
+            value.refuse(wrong.hint("write state = \"moved\", or remove this"));
+        }
+        return None;
+    }
+    let ca = ca.and_then(|value| value.path_buf());
+    let Some(to) = to else {
+        let wrong = Wrong::new("moved, and no word where to");
+        top.refuse_key(keys::ACCOUNT_STATE.name, wrong.hint("write moved_to = \"https://http7.host.test\""));
+        return None;
+    };
+    upstream::moved_to(to, ca, in_flight)
 }
 
 fn limits(table: &Table<'_>, node: &Node) -> AccountLimits {

@@ -315,10 +315,9 @@ pub(super) static ACCOUNT_FILE: Section = Section {
     many: false,
     about: "`accounts.d/NAME.toml`, one per account; the file's name is the account's: `a-z`, `0-9` and `-`, at most \
             63, not beginning with `-`. The same holds for sites and upstreams.",
-    keys: &[&ACCOUNT_STATE, &ACCOUNT_TLS_PROFILE],
+    keys: &[&ACCOUNT_STATE, &ACCOUNT_MOVED_TO, &ACCOUNT_MOVED_CA, &ACCOUNT_TLS_PROFILE],
     tables: &[&ACCOUNT_LIMITS, &ACCOUNT_TIMEOUTS, &RUN, &CERTIFICATE, &UPSTREAM, &SITE],
     later: &[
-        Later { name: "moved_to", hint: "an upstream with the other server's URL forwards meanwhile" },
         Later { name: "trust", hint: "client addresses come from the connection or its PROXY header" },
         Later { name: "dedicated", hint: "accounts are found by host name on every address" },
         Later { name: "default_site", hint: "hosts that no document holds go to the node's `default_site`" },
@@ -337,9 +336,26 @@ pub(super) static ACCOUNT_FILE: Section = Section {
 };
 pub(super) const ACCOUNT_STATE: Key = Key {
     name: "state",
-    takes: "`\"active\"` or `\"maintenance\"`",
+    takes: "`\"active\"`, `\"maintenance\"`, `\"suspended\"` or `\"moved\"`",
     absent: Absent::Text("active"),
-    effect: "`\"maintenance\"` answers every request with a page of Parvis' own, 503 and `Retry-After`.",
+    effect: "`\"maintenance\"` answers every request with a page of Parvis' own, 503 and `Retry-After`. `\"suspended\"` \
+             does so with 403, stops the account's programs, and closes what it still has open after `drain`. \
+             `\"moved\"` passes everything on to another node, whatever the sites say.",
+};
+pub(super) const ACCOUNT_MOVED_TO: Key = Key {
+    name: "moved_to",
+    takes: "`\"https://http7.host.test\"`, with a port where it is not 443",
+    absent: Absent::Means("the account has not moved"),
+    effect: "The node that an account with `state = \"moved\"` has moved to: every request of its hosts, upgrades and \
+             challenges of ACME included, goes there with the visitor's `Host`, over TLS that is verified by the name \
+             written here. That node believes what it is told of the visitor where its `[[trust]]` says so. `parvis \
+             status ACCOUNT` tells how many still come this way.",
+};
+pub(super) const ACCOUNT_MOVED_CA: Key = Key {
+    name: "moved_ca",
+    takes: "a PEM file",
+    absent: Absent::Means("the system's roots"),
+    effect: "The roots that the other node's certificate is verified against.",
 };
 pub(super) const ACCOUNT_TLS_PROFILE: Key = Key {
     name: "tls_profile",
@@ -496,7 +512,7 @@ pub(super) static SITE: Section = Section {
     name: "site",
     header: "[[site]]",
     many: true,
-    about: "Addresses, and what answers there: an upstream or a redirect.",
+    about: "Addresses, and what answers there: an upstream, a redirect, or always the same.",
     keys: &[
         &SITE_NAME,
         &SITE_ADDRESSES,
@@ -506,9 +522,8 @@ pub(super) static SITE: Section = Section {
         &d::LEND,
         &SITE_LOG_FORMAT,
     ],
-    tables: &[&REDIRECT, &HSTS],
+    tables: &[&REDIRECT, &ANSWER, &HSTS],
     later: &[
-        Later { name: "answer", hint: "an upstream or a redirect answers" },
         Later { name: "log_file", hint: "every site of the account writes to the file `http`" },
         Later { name: "limits", hint: "the account's `[limits]` hold for every site" },
         Later { name: "timeouts", hint: "the account's `[timeouts]` hold for every site" },
@@ -539,7 +554,7 @@ pub(super) const SITE_ADDRESSES: Key = Key {
 pub(super) const SITE_UPSTREAM: Key = Key {
     name: "upstream",
     takes: "the name of an `[[upstream]]`",
-    absent: Absent::Means("`redirect` says what answers"),
+    absent: Absent::Means("`redirect` or `answer` says what answers"),
     effect: "The server that answers.",
 };
 pub(super) const SITE_LOG_FORMAT: Key = Key {
@@ -547,6 +562,30 @@ pub(super) const SITE_LOG_FORMAT: Key = Key {
     takes: "`\"standard\"` (Apache's vhost-combined) or `\"advanced\"` (the same with protocol and duration)",
     absent: Absent::Text("advanced"),
     effect: "The form of the site's access log.",
+};
+
+/// `answer`.
+pub(super) static ANSWER: Section = Section {
+    name: "answer",
+    header: "answer = { status = 451 }",
+    many: false,
+    about: "Answers every request in the same way; stands in a `[[site]]` instead of `upstream`.",
+    keys: &[&ANSWER_STATUS, &ANSWER_PAGE],
+    tables: &[],
+    later: &[],
+    foreign: &[],
+};
+pub(super) const ANSWER_STATUS: Key = Key {
+    name: "status",
+    takes: "a status: `200`, `404`, `410`, `451`, `503` and the like",
+    absent: Absent::Required,
+    effect: "The status of the answer.",
+};
+pub(super) const ANSWER_PAGE: Key = Key {
+    name: "page",
+    takes: "a file of at most 64 KiB whose name ends in `.html`, `.txt` or `.json`",
+    absent: Absent::Means("a short page of Parvis' own"),
+    effect: "What is shown. It is read with the document: write that again, or `parvis reload`, after a change of the file.",
 };
 
 /// `redirect`.

@@ -30,6 +30,7 @@ pub use defaults::ADMIN_SOCKET;
 pub use directory::{FileName, WrittenDocument, each_document, read_document};
 pub use reference::reference;
 pub use report::{Printable, Problem, Report};
+pub use upstream::MOVED;
 
 use crate::base::AccountName;
 use std::path::Path;

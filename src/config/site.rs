@@ -1,10 +1,10 @@
 //! `[[site]]` of an account document: addresses and what answers there.
 
-use super::checked::{Hsts, LogFormat, Site, SiteAction};
+use super::checked::{FixedAnswer, Hsts, LogFormat, Site, SiteAction};
 use super::names::Names;
 use super::reader::{Table, Value};
 use super::redirect;
-use super::scalar::{Wrong, quoted};
+use super::scalar::{Scalar, Wrong, quoted};
 use super::source::Of;
 use super::values::site_address;
 use super::{defaults as d, keys};
@@ -76,26 +76,60 @@ fn addresses(value: Value<'_, '_>, places: &mut HashMap<String, String>) -> Vec<
 fn action(table: &Table<'_>, upstreams: &Names) -> Option<SiteAction> {
     let upstream = table.get(&keys::SITE_UPSTREAM);
     let redirect = table.table(&keys::REDIRECT);
-    match (upstream, table.wrote(keys::REDIRECT.name)) {
-        (Some(value), true) => {
-            value.refuse(
-                Wrong::new("`upstream` and `redirect` cannot both answer").hint("remove one of the two"),
-            );
-            None
-        }
-        (Some(value), false) => named(value, upstreams).map(SiteAction::Upstream),
-        (None, true) => redirect::read(&redirect).map(SiteAction::Redirect),
-        (None, false) if table.wrote("answer") => None,
-        (None, false) => {
+    let answer = table.table(&keys::ANSWER);
+    let all = [keys::SITE_UPSTREAM.name, keys::REDIRECT.name, keys::ANSWER.name];
+    let wrote: Vec<&str> = all.into_iter().filter(|name| table.wrote(name)).collect();
+    if let [one, other, ..] = wrote[..] {
+        let wrong = Wrong::new(format!("`{one}` and `{other}` cannot both answer"));
+        table.refuse_key(one, wrong.hint("remove one of the two"));
+        return None;
+    }
+    match upstream {
+        Some(value) => named(value, upstreams).map(SiteAction::Upstream),
+        None if redirect.is_present() => redirect::read(&redirect).map(SiteAction::Redirect),
+        None if answer.is_present() => fixed(&answer).map(SiteAction::Answer),
+        None if !wrote.is_empty() => None,
+        None => {
             let wrong = Wrong::new("nothing answers here");
             table.refuse(
                 Of::Absence,
-                wrong.hint("write `upstream = \"NAME\"` or `redirect = { to = \"…\" }`"),
+                wrong.hint(
+                    "write `upstream = \"NAME\"`, `redirect = { to = \"…\" }` or `answer = { status = 410 }`",
+                ),
             );
             None
         }
     }
 }
+
+/// An answer that is always the same.
+fn fixed(table: &Table<'_>) -> Option<FixedAnswer> {
+    let page = table.get(&keys::ANSWER_PAGE).and_then(|value| {
+        value.text().is_some_and(|text| !PAGES.iter().any(|kind| text.ends_with(kind))).then(|| {
+            let wrong = Wrong::new("what is in it is told by how its name ends, and this is none of those");
+            value.refuse(wrong.hint("write a file whose name ends in .html, .txt or .json"));
+        });
+        value.path_buf()
+    });
+    let value = table.get(&keys::ANSWER_STATUS)?;
+    let number = value.scalar::<u32>()?;
+    match u16::try_from(number) {
+        Ok(status) if (200..600).contains(&status) && !matches!(status, 204 | 205 | 300..400) => {
+            Some(FixedAnswer { status, page })
+        }
+        _ => {
+            let wrong =
+                Wrong::new(format!("{} is not the status of an answer with a page", number.written()));
+            value.refuse(
+                wrong.hint("write one such as 200, 404, 410, 451 or 503; `redirect` has those that redirect"),
+            );
+            None
+        }
+    }
+}
+
+/// How the names of pages end.
+const PAGES: [&str; 3] = [".html", ".txt", ".json"];
 
 fn named(value: Value<'_, '_>, upstreams: &Names) -> Option<UpstreamName> {
     let name = value.text()?;

@@ -92,7 +92,7 @@ fn the_hosting_example_shows_every_key() {
     // One account has nearly all there are; what cannot stand beside them is another's.
     let files: [(_, &[&str]); 2] = [
         (&keys::NODE_FILE, &["parvis.toml"]),
-        (&keys::ACCOUNT_FILE, &["accounts.d/alice.toml", "accounts.d/carol.toml"]),
+        (&keys::ACCOUNT_FILE, &["accounts.d/alice.toml", "accounts.d/carol.toml", "accounts.d/dave.toml"]),
     ];
     for (file, shown) in files {
         let read = |name: &&str| std::fs::read_to_string(directory.join(name)).unwrap();

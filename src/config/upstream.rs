@@ -10,6 +10,7 @@ use super::values::{Url, host_name, socket_address};
 use super::{defaults as d, keys, program};
 use crate::base::{Host, UpstreamName, special};
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 
 /// The upstreams of a document.
 pub(super) struct Upstreams {
@@ -58,6 +59,41 @@ fn upstream(
         program,
     })
 }
+
+/// Another node of the platform, which an account has moved to: found and spoken to like any upstream over TLS, by the
+/// name of `moved_to`.
+pub(super) fn moved_to(value: Value<'_, '_>, ca: Option<PathBuf>, in_flight: u32) -> Option<Upstream> {
+    let url = value.parse(|text| {
+        let wrong = |what: &str| {
+            Wrong::new(format!("{} {what}", quoted(text))).hint("write it as in \"https://http7.host.test\"")
+        };
+        match Url::parse(text) {
+            Some(Ok(url)) if !url.is_https => Err(wrong("is not https")),
+            Some(Ok(url)) if !matches!(url.path, "" | "/") || !url.rest.is_empty() => {
+                Err(wrong("has a path"))
+            }
+            Some(Ok(url)) => Ok((url.host.clone(), url.port_or_default(), url.has_default_port())),
+            Some(Err(error)) => Err(error),
+            None => Err(wrong("is not a URL")),
+        }
+    });
+    let (host, port, has_default_port) = url?;
+    let server_name = certificate_name(&host);
+    let url = UpstreamUrl { host, port, has_default_port, base: "".into(), is_platforms: true };
+    Some(Upstream {
+        name: UpstreamName::new(MOVED).ok()?,
+        address: UpstreamAddress::Url(Box::new(url)),
+        protocol: UpstreamProtocol::Http1,
+        host: UpstreamHost::Visitor,
+        tls: Some(UpstreamTls { server_name, ca, verify: true }),
+        connections: in_flight,
+        keep_alive: d::KEEP_ALIVE.default,
+        program: None,
+    })
+}
+
+/// What the other node is called among the account's upstreams.
+pub const MOVED: &str = "moved";
 
 /// The program behind an upstream. It listens at an address of this machine.
 fn program(table: &Table<'_>, target: Option<&Target>) -> Option<Box<Program>> {
@@ -134,6 +170,7 @@ fn url_target(text: &str, url: &Url<'_>, outside: &Outside) -> Result<Target, Wr
         port,
         has_default_port: url.has_default_port(),
         base: url.path.trim_end_matches('/').into(),
+        is_platforms: false,
     };
     let address = UpstreamAddress::Url(Box::new(target));
     Ok(Target { address, tls_host: url.is_https.then(|| url.host.clone()) })

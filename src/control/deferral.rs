@@ -102,7 +102,7 @@ mod tests {
     fn places(document: &Document) -> Vec<String> {
         let place = |site: &Site, address: &SiteAddress| match &site.action {
             SiteAction::Upstream(name) => format!("{address}>{name}"),
-            SiteAction::Redirect(_) => panic!("none here"),
+            SiteAction::Redirect(_) | SiteAction::Answer(_) => panic!("none here"),
         };
         let all =
             document.sites.iter().flat_map(|site| site.addresses.iter().map(move |one| place(site, one)));

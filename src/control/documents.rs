@@ -5,7 +5,7 @@ use super::deferral;
 use super::journal::Journal;
 use crate::account::{Account, Claim, Form};
 use crate::base::{AccountName, DocumentHash, UpstreamName};
-use crate::config::{self, AttachedCertificate, Document, FileName, Node, Problem, Report};
+use crate::config::{self, AccountState, AttachedCertificate, Document, FileName, Node, Problem, Report};
 use crate::route::{Claims, Contest, Decision, Hosts};
 use crate::telemetry::{ChangeResult, DocumentCounts};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
@@ -274,7 +274,14 @@ impl Documents {
         let account = running.unwrap_or_else(|| Account::new(name.clone(), form.emptied()));
         // First the journal: what a request has met is remembered.
         self.keep_records(&decision.records);
+        let was_served = before.as_ref().is_none_or(|form| form.state.is_served());
         self.hosts.publish(&account, form, &decision);
+        if was_served && !document.state.is_served() {
+            account.end(crate::base::now() + self.node.timeouts.drain);
+        }
+        if document.state != AccountState::Suspended {
+            account.revive();
+        }
         self.mend_heirs(&decision);
         if held.is_some() {
             let deferred = Deferred { content: content.to_owned(), upstreams: awaited.clone() };

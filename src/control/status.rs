@@ -78,6 +78,9 @@ pub struct AccountStatus {
     tunnels: u32,
     /// Requests answered, by status class: 1xx to 5xx.
     requests: [u64; 5],
+    /// Requests passed on to the node that the account has moved to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    moved_on: Option<u64>,
     holds: Vec<String>,
     refused: Vec<String>,
     upstreams: Vec<UpstreamStatus>,
@@ -233,6 +236,7 @@ fn account_status(account: &Account, documents: &Documents) -> AccountStatus {
         queued: account.gate().waiting(),
         tunnels: account.gate().tunnels(),
         requests: account.live().by_class(),
+        moved_on: form.moved().map(|_| account.live().has_moved_on()),
         holds,
         refused,
         upstreams: form

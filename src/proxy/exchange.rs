@@ -385,12 +385,9 @@ impl<'a, 'o, C: Client> Exchange<'a, 'o, C> {
         }
     }
 
-    /// Ends where it stands, because its account is gone.
-    pub fn cut(&self) -> Result<Outcome, Refusal> {
-        if self.tunnel {
-            return Ok(Outcome::Tunnelled);
-        }
-        Err(account_gone())
+    /// Ends where it stands, for this reason; a tunnel needs none.
+    pub fn cut(&self, why: Refusal) -> Result<Outcome, Refusal> {
+        if self.tunnel { Ok(Outcome::Tunnelled) } else { Err(why) }
     }
 
     /// From when, how long, and whose fault it is when that passes.
@@ -434,11 +431,6 @@ impl<'a, 'o, C: Client> Exchange<'a, 'o, C> {
             pause
         }
     }
-}
-
-/// The account of a request under way is no more.
-pub(super) fn account_gone() -> Refusal {
-    Refusal::new(Cause::UnknownHost, "the account was deleted meanwhile")
 }
 
 /// How long the first `bytes` of a request's body may take by the least rate, after one pause's grace; `None`: there is no

@@ -4,14 +4,13 @@
 use super::client::{Client, Ending, Extra};
 use super::connection::Connection;
 use super::deliver;
-use super::exchange::{Exchange, Outcome, Rules, account_gone};
+use super::exchange::{Exchange, Outcome, Rules};
 use super::place;
 use super::prefetch;
 use super::record::Record;
 use super::remainder::Remainder;
-use crate::account::Action;
 use crate::base::{Authority, Buffer, Cause, Drain, Host, Refusal, now};
-use crate::config::{self, UpstreamAddress, UpstreamHost};
+use crate::config::{self, AccountState, UpstreamAddress, UpstreamHost};
 use crate::limit::{Admission, TunnelPlace};
 use crate::message::{
     BodyLength, Forwarding, Known, KnownSet, Persistence, RequestEdits, RequestHead, Scheme, Target, Version,
@@ -25,18 +24,16 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 
-/// Forwards the request to its site's upstream and the answer back.
+/// Forwards the request to this upstream and the answer back.
 pub async fn to_upstream<C: Client>(
     connection: &Connection,
     head: &RequestHead,
     client: &mut C,
     record: &mut Record,
     place: &Matched,
+    upstream: &Arc<Upstream>,
     admission: Admission,
 ) -> Result<Ending, Refusal> {
-    let Action::Forward(upstream) = &place.site().action else {
-        return Err(Refusal::new(Cause::Internal, "no upstream to forward to"));
-    };
     let hops = hops(head.fields(), &connection.worker.pseudonym);
     if hops.own || hops.all > MOST_HOPS {
         return Err(Refusal::new(Cause::Loop, "the upstream's address leads back here"));
@@ -152,7 +149,7 @@ impl Attempt<'_> {
         let mut result = poll_fn(|cx| exchange.poll(cx)).await;
         let mut tunnel = None;
         if let Ok(Outcome::Switched | Outcome::Lasting) = result {
-            let mut account_ends = pin!(drained(self.place.account.drain().clone()));
+            let mut account_ends = pin!(drained(self.place.account.drain()));
             while let Ok(outcome @ (Outcome::Switched | Outcome::Lasting)) = result {
                 if outcome == Outcome::Switched {
                     // The tunnel leaves the requests in flight and counts among the tunnels.
@@ -163,7 +160,7 @@ impl Attempt<'_> {
                 result = poll_fn(|cx| {
                     // The account is gone, and so is the time that what it has open had.
                     if account_ends.as_mut().poll(cx).is_ready() {
-                        return Poll::Ready(exchange.cut());
+                        return Poll::Ready(exchange.cut(self.account_gone()));
                     }
                     exchange.poll(cx)
                 })
@@ -196,11 +193,19 @@ impl Attempt<'_> {
         }
     }
 
+    /// Why what is under way ends with its account.
+    fn account_gone(&self) -> Refusal {
+        match self.place.account.form().state {
+            AccountState::Suspended => Refusal::new(Cause::Suspended, "the account was suspended meanwhile"),
+            _ => Refusal::new(Cause::UnknownHost, "the account was deleted, or has moved, meanwhile"),
+        }
+    }
+
     /// Gives a slow visitor what is left of his answer, for as long as the account exists.
     async fn give<C: Client>(&self, mut remainder: Remainder<'_, C>) -> Result<Ending, Failed> {
-        let mut account_ends = pin!(drained(self.place.account.drain().clone()));
+        let mut account_ends = pin!(drained(self.place.account.drain()));
         let given = poll_fn(|cx| match account_ends.as_mut().poll(cx) {
-            Poll::Ready(()) => Poll::Ready(Err(account_gone())),
+            Poll::Ready(()) => Poll::Ready(Err(self.account_gone())),
             Poll::Pending => remainder.poll(cx),
         });
         given.await.map(|()| Ending::Keep).map_err(|refusal| Failed { refusal, untouched: false })

@@ -1,6 +1,7 @@
 //! A request: the one function that every request of every version passes, and the steps it takes, in order.
 //!
-//! host → account → site · may this connection ask for it · the account admits · answers that need no upstream ·
+//! host → account → site · may this connection ask for it · the account admits · elsewhere, if it has moved · answers
+//! that need no upstream ·
 //! lease · head rewritten · forwarded · answer · record written
 
 mod client;
@@ -50,10 +51,17 @@ async fn steps<C: Client>(
     let place = place::find(connection, head, record)?;
     place::check_connection(connection, head, &place)?;
     let admission = admit(&place, client, record).await?;
+    if let Some(upstream) = place.form.moved() {
+        place.account.live().moved_on();
+        return forward::to_upstream(connection, head, client, record, &place, upstream, admission).await;
+    }
     if let Some(answer) = answer_without_upstream(connection, head, &place)? {
         return deliver::answer(connection, head, client, record, answer, true).await;
     }
-    forward::to_upstream(connection, head, client, record, &place, admission).await
+    let Action::Forward(upstream) = &place.site().action else {
+        return Err(Refusal::new(Cause::Internal, "no upstream to forward to"));
+    };
+    forward::to_upstream(connection, head, client, record, &place, upstream, admission).await
 }
 
 /// The account lets the request in, at once or after a wait that ends when the visitor leaves.
@@ -69,14 +77,16 @@ async fn admit<C: Client>(
     }
 }
 
-/// What is answered here: maintenance, `force_https`, redirects.
+/// What is answered here: maintenance, suspension, `force_https`, redirects, answers that are always the same.
 fn answer_without_upstream(
     connection: &Connection,
     head: &RequestHead,
     place: &Matched,
 ) -> Result<Option<Answer>, Refusal> {
-    if place.form.state == AccountState::Maintenance {
-        return Err(Cause::Maintenance.into());
+    match place.form.state {
+        AccountState::Active | AccountState::Moved => {}
+        AccountState::Maintenance => return Err(Cause::Maintenance.into()),
+        AccountState::Suspended => return Err(Cause::Suspended.into()),
     }
     let site = place.site();
     if place::forces_https(connection, head, place) {
@@ -87,6 +97,10 @@ fn answer_without_upstream(
             let answer =
                 Answer::redirect(redirect.status, &redirect.location(place.trim(head.path_and_query())));
             Some(place::with_hsts(connection, head, place, answer))
+        }
+        Action::Answer(fixed) => {
+            let page = fixed.page.as_ref().map(|(kind, bytes)| (*kind, &**bytes));
+            Some(place::with_hsts(connection, head, place, Answer::fixed(fixed.status, page)))
         }
         Action::Forward(_) => None,
     })

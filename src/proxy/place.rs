@@ -43,7 +43,8 @@ pub fn check_connection(connection: &Connection, head: &RequestHead, place: &Mat
 /// was shown a certificate for the host: a promise that cannot be kept locks everybody out.
 pub fn hsts<'a>(connection: &Connection, head: &RequestHead, place: &'a Matched) -> Option<&'a [u8]> {
     let tls = connection.tls.as_ref()?;
-    let value = place.site().hsts.as_ref()?;
+    // Of an account that has moved the other node says what its sites promise.
+    let value = place.site().hsts.as_ref().filter(|_| place.form.moved().is_none())?;
     tls.is_certified(&head.authority().host).then_some(value.as_bytes())
 }
 

@@ -3,6 +3,7 @@
 
 use crate::account::{Account, Entry, Form, Found, Pattern, Site};
 use crate::base::{AccountName, Host, SiteName};
+use crate::config::AccountState;
 use crate::upstream::Reach;
 use arc_swap::ArcSwapOption;
 use dashmap::DashMap;
@@ -131,6 +132,11 @@ impl Hosts {
             let Some((account, entry)) = self.entry(host) else { return Resolution::UnknownHost };
             let form = account.form().answering(entry);
             match form.find(host, path) {
+                // Whatever its sites say, they are on the other node.
+                Found::Site { .. } | Found::NoPath if form.state == AccountState::Moved => {
+                    let (place, trimmed) = (0, None);
+                    Resolution::Site(Matched { account, form, is_default: false, place, trimmed })
+                }
                 Found::Site { site, prefix, cut } => {
                     let place = site.place;
                     let trimmed = (cut > 0).then(|| Trimmed { cut, prefix: prefix.into() });

@@ -13,6 +13,7 @@ mod revisions;
 mod same_answers;
 mod tunnels;
 mod hostile_upstream;
+mod states;
 mod paths;
 mod slow_clients;
 mod url_upstreams;

@@ -157,6 +157,7 @@ fn every_key_arrives_where_it_belongs() {
                 port: 8443,
                 has_default_port: false,
                 base: "".into(),
+                is_platforms: false,
             })),
             protocol: UpstreamProtocol::Http1,
             host: UpstreamHost::Named(Box::new(Host::parse(b"shop.alice.test").unwrap())),
@@ -229,7 +230,13 @@ fn upstreams_have_addresses_of_four_kinds() {
     let ip = |text: &str| UpstreamAddress::Ip(text.parse().unwrap());
     let url = |text: &str, port, has_default_port, base: &str| {
         let host = Host::parse(text.as_bytes()).unwrap();
-        UpstreamAddress::Url(Box::new(UpstreamUrl { host, port, has_default_port, base: base.into() }))
+        UpstreamAddress::Url(Box::new(UpstreamUrl {
+            host,
+            port,
+            has_default_port,
+            base: base.into(),
+            is_platforms: false,
+        }))
     };
     for (text, address, server_name) in [
         ("[::1]:8100", ip("[::1]:8100"), None),
@@ -262,22 +269,28 @@ fn upstreams_have_addresses_of_four_kinds() {
 const WRONG: &[(&str, &[&str])] = &[
     (
         "state = \"activ\"",
-        &["1:9: state: \"activ\" is none of \"active\" or \"maintenance\" (did you mean \"active\"?)"],
-    ),
-    (
-        "state = \"suspended\"",
         &[
-            "1:9: state: \"suspended\" is not accepted (this version does not have it yet: \"maintenance\" shows a page)",
+            "1:9: state: \"activ\" is none of \"active\", \"maintenance\", \"suspended\" or \"moved\" (did you mean \"active\"?)",
         ],
     ),
     (
-        "state = \"moved\"\nmoved_to = \"https://x.test\"",
+        "state = \"moved\"",
+        &["1:9: state: moved, and no word where to (write moved_to = \"https://http7.host.test\")"],
+    ),
+    (
+        "moved_to = \"https://x.test\"\nmoved_ca = \"x.pem\"",
         &[
-            "1:9: state: \"moved\" is not accepted (this version does not have it yet: an upstream with the other server's \
-         URL forwards)",
-            "2:1: moved_to: this version does not have it yet (remove it: an upstream with the other server's URL forwards \
-         meanwhile)",
+            "1:12: moved_to: the account has not moved (write state = \"moved\", or remove this)",
+            "2:12: moved_ca: the account has not moved (write state = \"moved\", or remove this)",
         ],
+    ),
+    (
+        "state = \"moved\"\nmoved_to = \"http://x.test\"",
+        &["2:12: moved_to: \"http://x.test\" is not https (write it as in \"https://http7.host.test\")"],
+    ),
+    (
+        "state = \"moved\"\nmoved_to = \"https://x.test/y\"",
+        &["2:12: moved_to: \"https://x.test/y\" has a path (write it as in \"https://http7.host.test\")"],
     ),
     (
         "trust = [\"cdn\"]",
@@ -538,7 +551,7 @@ const WRONG_SITES: &[(&str, &[&str])] = &[
         &[
             "4:1: site[0]: `addresses` is missing (it takes a list of `\"host\"` and `\"*.host\"`, each with or without a \
          `/path`; it may be empty)",
-            "4:1: site[0]: nothing answers here (write `upstream = \"NAME\"` or `redirect = { to = \"…\" }`)",
+            "4:1: site[0]: nothing answers here (write `upstream = \"NAME\"`, `redirect = { to = \"…\" }` or `answer = { status = 410 }`)",
         ],
     ),
     (
@@ -556,10 +569,17 @@ const WRONG_SITES: &[(&str, &[&str])] = &[
         &["7:12: site[0].upstream: `upstream` and `redirect` cannot both answer (remove one of the two)"],
     ),
     (
-        "addresses = []\nanswer = { status = 451 }",
+        "addresses = []\nanswer = { status = 301, page = \"x.php\" }",
         &[
-            "7:1: site[0].answer: this version does not have it yet (remove it: an upstream or a redirect answers)",
+            "7:21: site[0].answer.status: 301 is not the status of an answer with a page (write one such as 200, 404, 410, 451 \
+         or 503; `redirect` has those that redirect)",
+            "7:33: site[0].answer.page: what is in it is told by how its name ends, and this is none of those (write a file \
+         whose name ends in .html, .txt or .json)",
         ],
+    ),
+    (
+        "addresses = []\nupstream = \"web\"\nanswer = { status = 410 }",
+        &["7:12: site[0].upstream: `upstream` and `answer` cannot both answer (remove one of the two)"],
     ),
     (
         "upstream = \"web\"\naddresses = [\"a_b.test\"]",

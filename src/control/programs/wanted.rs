@@ -51,7 +51,8 @@ impl Programs {
         let form = self.hosts.account(name.as_str()).map(|account| account.form());
         let before = self.accounts.remove(name).unwrap_or_default();
         let mut after = BTreeSet::new();
-        if let Some(form) = &form {
+        // What is suspended or has moved runs nowhere here.
+        if let Some(form) = form.as_ref().filter(|form| form.state.is_served()) {
             for (upstream, spec) in form.wanted() {
                 if let Some(program) = &spec.program {
                     let wanted = Arc::new(Wanted {

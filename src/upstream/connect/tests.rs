@@ -99,6 +99,7 @@ fn a_url_leads_nowhere_it_must_not() {
                 host,
                 port: 80,
                 has_default_port: true,
+                is_platforms: false,
                 base: "".into(),
             }))
         };
