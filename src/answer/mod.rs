@@ -1,7 +1,10 @@
-//! Answers that Parvis itself gives: refusals with their page, redirects. Decides nothing and sends nothing: it
+//! Answers that Parvis itself gives: refusals with their page, redirects, challenges. Decides nothing and sends nothing: it
 //! turns a decision into a head and a short body.
 
+mod challenge;
 mod page;
+
+pub use challenge::{Challenge, asked, key_authorization};
 
 use crate::base::{Buffer, Refusal, RequestId};
 use crate::message::{BodyLength, ResponseHead, push_line, push_proxy_status};

@@ -37,6 +37,8 @@ pub struct Node {
     pub admin: Option<PathBuf>,
     /// `[metrics] address`.
     pub metrics: Option<SocketAddr>,
+    /// `[acme]`.
+    pub acme: Option<Acme>,
     /// `[upstreams]`.
     pub upstreams: Outside,
     /// `[launcher]`.
@@ -104,6 +106,15 @@ pub enum TlsProfile {
     Modern,
     /// TLS 1.2 (forward-secret AEAD suites) and 1.3.
     Intermediate,
+}
+
+/// `[acme]`: who answers challenges.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Acme {
+    /// `tokens`: the files of this directory.
+    Tokens(PathBuf),
+    /// `forward`: this server, as an upstream of nobody's.
+    Forward(Box<Upstream>),
 }
 
 /// `[upstreams]`: what the URLs of upstreams may lead to, and how their names are found.

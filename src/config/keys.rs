@@ -20,6 +20,7 @@ pub(super) static NODE_FILE: Section = Section {
         &LISTEN,
         &ACCOUNTS,
         &CERTIFICATES,
+        &ACME,
         &UPSTREAMS,
         &LAUNCHER,
         &ADMIN,
@@ -29,7 +30,6 @@ pub(super) static NODE_FILE: Section = Section {
         &NODE_TIMEOUTS,
     ],
     later: &[
-        Later { name: "acme", hint: "a redirect or upstream answers for whoever issues certificates today" },
         Later { name: "trust", hint: "client addresses come from the connection or its PROXY header" },
         Later { name: "deny", hint: "a packet filter refuses networks today" },
         Later { name: "allow", hint: "a packet filter refuses networks today" },
@@ -160,6 +160,33 @@ pub(super) const CERTIFICATES_DEFAULT: Key = Key {
     takes: "a PEM file with chain and key",
     absent: Absent::Means("a self-signed one is made at start, and the log says so"),
     effect: "Shown for names that no certificate covers.",
+};
+
+/// `[acme]`.
+pub(super) static ACME: Section = Section {
+    name: "acme",
+    header: "[acme]",
+    many: false,
+    about: "Challenges of whoever issues certificates for the platform (RFC 8555 §8.3): `GET` of \
+            `/.well-known/acme-challenge/TOKEN` on every host, held by an account or not, is answered before routing, \
+            redirects, `force_https`, maintenance and suspension. Either `tokens` or `forward`; without this table such \
+            paths are the sites' own.",
+    keys: &[&ACME_TOKENS, &ACME_FORWARD],
+    tables: &[],
+    later: &[],
+    foreign: &[],
+};
+pub(super) const ACME_TOKENS: Key = Key {
+    name: "tokens",
+    takes: "a directory",
+    absent: Absent::Means("`forward` answers"),
+    effect: "Holds a file for each token, named by it, with the key authorization in it. Links are not followed.",
+};
+pub(super) const ACME_FORWARD: Key = Key {
+    name: "forward",
+    takes: "`\"http://[::1]:8089\"`",
+    absent: Absent::Means("`tokens` has the answers"),
+    effect: "The server that answers; it sees the visitor's `Host` and path.",
 };
 
 /// `[upstreams]`.

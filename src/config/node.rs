@@ -1,8 +1,8 @@
 //! The node file: tree → [`Node`].
 
 use super::checked::{
-    Allowed, HeadLimits, Launcher, Limits, Listen, Logs, Node, Outside, Protocols, Timeouts, TlsProfile,
-    bytes,
+    Acme, Allowed, HeadLimits, Launcher, Limits, Listen, Logs, Node, Outside, Protocols, Timeouts,
+    TlsProfile, bytes,
 };
 use super::machine::Machine;
 use super::nearest::nearest;
@@ -12,7 +12,7 @@ use super::scalar::{Auto, Wrong, quoted};
 use super::setting::Key;
 use super::source::{Of, Source};
 use super::values::{host_name, network, socket_address};
-use super::{defaults as d, keys, program};
+use super::{defaults as d, keys, program, upstream};
 use crate::base::{AccountName, SiteName};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::path::{Component, Path, PathBuf};
@@ -52,6 +52,7 @@ fn read(source: &Source<'_>, top: &Table<'_>, machine: &Machine) -> Node {
         default_certificate: path(&certificates, &keys::CERTIFICATES_DEFAULT),
         admin: path(&top.table(&keys::ADMIN), &keys::ADMIN_SOCKET).or_else(|| Some(d::ADMIN_SOCKET.into())),
         metrics: top.table(&keys::METRICS).get(&keys::METRICS_ADDRESS).and_then(|v| v.parse(socket_address)),
+        acme: acme(&top.table(&keys::ACME)),
         upstreams: outside(&top.table(&keys::UPSTREAMS)),
         launcher: launcher(&top.table(&keys::LAUNCHER), &state),
         state,
@@ -136,6 +137,28 @@ fn protocols(value: Value<'_, '_>, tls: bool) -> Protocols {
         protocols.http2 |= is_http2;
     }
     protocols
+}
+
+fn acme(table: &Table<'_>) -> Option<Acme> {
+    let tokens = path(table, &keys::ACME_TOKENS);
+    let forward = table.get(&keys::ACME_FORWARD).map(|value| (value, upstream::acme(value)));
+    match (tokens, forward) {
+        (Some(_), Some((value, _))) => {
+            value.refuse(
+                Wrong::new("`tokens` and `forward` cannot both answer").hint("remove one of the two"),
+            );
+            None
+        }
+        (Some(directory), None) => Some(Acme::Tokens(directory)),
+        (None, Some((_, upstream))) => upstream.map(|upstream| Acme::Forward(Box::new(upstream))),
+        (None, None) => {
+            if table.is_present() && !table.wrote(keys::ACME_TOKENS.name) {
+                let wrong = Wrong::new("nobody answers challenges");
+                table.refuse(Of::Absence, wrong.hint("write `tokens` or `forward`, or remove [acme]"));
+            }
+            None
+        }
+    }
 }
 
 fn outside(table: &Table<'_>) -> Outside {

@@ -92,6 +92,39 @@ pub(super) fn moved_to(value: Value<'_, '_>, ca: Option<PathBuf>, in_flight: u32
     })
 }
 
+/// The server that answers challenges of ACME.
+pub(super) fn acme(value: Value<'_, '_>) -> Option<Upstream> {
+    let url = value.parse(|text| {
+        let wrong = |what: &str| {
+            Wrong::new(format!("{} {what}", quoted(text))).hint("write it as in \"http://[::1]:8089\"")
+        };
+        match Url::parse(text) {
+            Some(Ok(url)) if url.is_https => Err(wrong("is https, and challenges are asked for in clear")),
+            Some(Ok(url)) if !matches!(url.path, "" | "/") || !url.rest.is_empty() => {
+                Err(wrong("has a path"))
+            }
+            Some(Ok(url)) => Ok((url.host.clone(), url.port_or_default(), url.has_default_port())),
+            Some(Err(error)) => Err(error),
+            None => Err(wrong("is not a URL")),
+        }
+    });
+    let (host, port, has_default_port) = url?;
+    let url = UpstreamUrl { host, port, has_default_port, base: "".into(), is_platforms: true };
+    Some(Upstream {
+        name: UpstreamName::new("acme").ok()?,
+        address: UpstreamAddress::Url(Box::new(url)),
+        protocol: UpstreamProtocol::Http1,
+        host: UpstreamHost::Visitor,
+        tls: None,
+        connections: ACME_CONNECTIONS,
+        keep_alive: d::KEEP_ALIVE.default,
+        program: None,
+    })
+}
+
+/// Connections to whoever answers challenges: enough for an issuer's few servers, little for who floods it.
+const ACME_CONNECTIONS: u32 = 16;
+
 /// What the other node is called among the account's upstreams.
 pub const MOVED: &str = "moved";
 

@@ -18,7 +18,7 @@ pub use watch::{Hint, Watch};
 use crate::base::{AccountName, UpstreamName, now, wall};
 use crate::config::{self, FileName, Node, Report};
 use crate::listen::{Changes, Listeners};
-use crate::route::{DefaultSite, Hosts};
+use crate::route::{Challenges, DefaultSite, Hosts};
 use crate::telemetry::{LogWriter, Metrics};
 use crate::tls::{CertificateSettings, Certificates};
 use arc_swap::ArcSwap;
@@ -98,6 +98,7 @@ impl Control {
     pub fn start(shared: Shared) -> io::Result<Self> {
         let node = shared.node.load_full();
         shared.hosts.set_default_site(default_site(&node));
+        shared.hosts.set_challenges(node.acme.as_ref().and_then(Challenges::new));
         // Watched before they are read, so that no change falls between the two.
         let mut watch = Watch::new()?;
         watch.set(&BTreeSet::from([node.accounts.clone()]));
@@ -295,6 +296,9 @@ impl Control {
         }
         self.hosts.set_default_site(default_site(&new));
         self.hosts.reach().set(new.upstreams.clone());
+        if old.acme != new.acme {
+            self.hosts.set_challenges(new.acme.as_ref().and_then(Challenges::new));
+        }
         let certificates = self.certificates.reconfigure(certificate_settings(&new), wall());
         changed.push(format!("certificates: {certificates:?}"));
         self.watch_everything();

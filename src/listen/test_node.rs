@@ -28,6 +28,7 @@ pub(super) fn test_node(addresses: &[&str], workers: usize) -> Node {
         default_certificate: None,
         admin: None,
         metrics: None,
+        acme: None,
         upstreams: Outside::default(),
         launcher: Launcher::default(),
         logs: Logs { directory: None, access: false, http: String::new(), sites: String::new() },

@@ -1,9 +1,10 @@
 //! A request: the one function that every request of every version passes, and the steps it takes, in order.
 //!
-//! host → account → site · may this connection ask for it · the account admits · elsewhere, if it has moved · answers
+//! challenges · host → account → site · may this connection ask for it · the account admits · elsewhere, if it has moved · answers
 //! that need no upstream ·
 //! lease · head rewritten · forwarded · answer · record written
 
+mod challenge;
 mod client;
 mod connection;
 mod deliver;
@@ -48,6 +49,9 @@ async fn steps<C: Client>(
     client: &mut C,
     record: &mut Record,
 ) -> Result<Ending, Refusal> {
+    if let Some(answered) = challenge::answer(connection, head, client, record).await {
+        return answered;
+    }
     let place = place::find(connection, head, record)?;
     place::check_connection(connection, head, &place)?;
     let admission = admit(&place, client, record).await?;

@@ -1,6 +1,7 @@
 //! The host table: from a host or wildcard to the account that holds it. Read by every worker, written by the
 //! control thread alone. It holds no site: what answers at a host is asked of the account's form.
 
+use super::Challenges;
 use crate::account::{Account, Entry, Form, Found, Pattern, Site};
 use crate::base::{AccountName, Host, SiteName};
 use crate::config::AccountState;
@@ -22,6 +23,7 @@ pub struct Hosts {
     count: AtomicUsize,
     steps: Steps,
     default_site: ArcSwapOption<DefaultSite>,
+    challenges: ArcSwapOption<Challenges>,
     reach: Arc<Reach>,
 }
 
@@ -74,6 +76,12 @@ struct Trimmed {
 }
 
 impl Matched {
+    /// The first site of an account of the platform's own, for a host that may be anybody's.
+    pub(super) fn platforms(account: &Arc<Account>) -> Self {
+        let (account, form) = (account.clone(), account.form());
+        Self { account, form, is_default: true, place: 0, trimmed: None }
+    }
+
     /// The site.
     pub fn site(&self) -> &Site {
         // The place is one that this very form gave.
@@ -109,8 +117,19 @@ impl Hosts {
             count: AtomicUsize::new(0),
             steps: Steps::default(),
             default_site: ArcSwapOption::empty(),
+            challenges: ArcSwapOption::empty(),
             reach,
         }
+    }
+
+    /// Who answers challenges of ACME, if anybody does.
+    pub fn challenges(&self) -> Option<Challenges> {
+        self.challenges.load().as_deref().cloned()
+    }
+
+    /// Who answers challenges of ACME from now on.
+    pub fn set_challenges(&self, challenges: Option<Challenges>) {
+        self.challenges.store(challenges.map(Arc::new));
     }
 
     /// Where the URLs of upstreams may lead.

@@ -18,6 +18,7 @@ fn node() -> Node {
         listen: Vec::new(),
         accounts: "/etc/parvis/accounts.d".into(),
         default_site: None,
+        acme: None,
         upstreams: Outside::default(),
         certificates: None,
         default_certificate: None,

@@ -86,6 +86,8 @@ fn every_key_arrives_where_it_belongs() {
         [certificates]
         directory = "certificates"
         default = "default.pem"
+        [acme]
+        tokens = "tokens"
         [upstreams]
         allow = ["10.20.0.0/16", "127.0.0.1:15672"]
         resolvers = ["192.0.2.53", "[::1]:5353"]
@@ -142,6 +144,7 @@ fn every_key_arrives_where_it_belongs() {
     assert_eq!(node.default_certificate.as_deref(), Some(Path::new("/etc/parvis/default.pem")));
     assert_eq!(node.admin.as_deref(), Some(Path::new("/etc/parvis/admin.sock")));
     assert_eq!(node.metrics, Some("[::1]:9145".parse().unwrap()));
+    assert_eq!(node.acme, Some(Acme::Tokens("/etc/parvis/tokens".into())));
     assert_eq!(
         node.upstreams,
         Outside {
@@ -332,10 +335,15 @@ const WRONG: &[(&str, &[&str])] = &[
     ("[timeouts]\nidle = 0", &["2:8: timeouts.idle: \"0s\" is less than the least, \"1s\""]),
     ("[timeouts]\nidel = \"1s\"", &["2:1: timeouts.idel: no such key (did you mean `idle`?)"]),
     (
-        "[acme]\ntokens = \"t\"",
+        "[acme]\ntokens = \"t\"\nforward = \"http://a.test\"",
+        &["3:11: acme.forward: `tokens` and `forward` cannot both answer (remove one of the two)"],
+    ),
+    ("[acme]", &["1:1: acme: nobody answers challenges (write `tokens` or `forward`, or remove [acme])"]),
+    (
+        "[acme]\nforward = \"https://a.test\"",
         &[
-            "1:2: acme: this version does not have it yet (remove it: a redirect or upstream answers for whoever issues \
-         certificates today)",
+            "2:11: acme.forward: \"https://a.test\" is https, and challenges are asked for in clear (write it as in \
+         \"http://[::1]:8089\")",
         ],
     ),
     (
