@@ -3,7 +3,7 @@
 
 use super::paths::{Paths, Readings, cut};
 use super::{Claim, Entry, Pattern, Site};
-use crate::base::{DocumentHash, Host, HostPattern, SiteName};
+use crate::base::{DocumentHash, Host, HostPattern, SiteName, TrustName};
 use crate::config::{
     self, AccountLimits, AccountState, AttachedCertificate, Document, Run, Timeouts, TlsProfile,
 };
@@ -20,6 +20,8 @@ pub struct Form {
     pub state: AccountState,
     /// Its TLS profile.
     pub tls_profile: TlsProfile,
+    /// The sets of peers that are believed for it.
+    pub trust: Arc<[TrustName]>,
     /// Its limits.
     pub limits: AccountLimits,
     /// Its timeouts.
@@ -112,6 +114,7 @@ impl Form {
         Self {
             state: document.state,
             tls_profile: document.tls_profile,
+            trust: document.trust.as_slice().into(),
             limits: document.limits.clone(),
             timeouts: document.timeouts.clone(),
             generation,

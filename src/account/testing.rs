@@ -15,6 +15,7 @@ pub(crate) fn document(name: &str, sites: &[(&str, &[&str])]) -> Document {
         name: AccountName::new(name).unwrap(),
         state: AccountState::Active,
         tls_profile: TlsProfile::Intermediate,
+        trust: Vec::new(),
         limits: AccountLimits {
             in_flight: 10,
             queue: 10,

@@ -11,6 +11,7 @@ use crate::base::{DrainSwitch, now};
 use crate::config::{self, Node};
 use crate::control::{Control, ProgramWish, Programs, Shared};
 use crate::launch;
+use crate::limit::Lists;
 use crate::listen::{Assumed, Clients, Inherited, Listeners, assume_user};
 use crate::message::Pseudonym;
 use crate::proxy;
@@ -210,6 +211,7 @@ impl Running {
         metrics.observe_accounts(handle::account_source(Arc::clone(&hosts)));
         let workers = node.workers;
         let node = Arc::new(ArcSwap::from_pointee(node));
+        let lists = Arc::new(Lists::default());
         let (settles, settled) = unbounded_channel();
         let (programs, wish) = Programs::new(
             Arc::clone(&node),
@@ -223,6 +225,7 @@ impl Running {
             settled,
             node: Arc::clone(&node),
             hosts: Arc::clone(&hosts),
+            lists: Arc::clone(&lists),
             listeners: Arc::clone(&listeners),
             log_writer: Rc::clone(&log_writer),
             metrics: Arc::clone(&metrics),
@@ -236,6 +239,7 @@ impl Running {
             node: Arc::clone(&node),
             hosts: Arc::clone(&hosts),
             certificates: control.certificates().index(),
+            lists,
             drain,
             pseudonym: Pseudonym::from_random(proxy::random_seed()[0] as u32),
         };

@@ -56,6 +56,7 @@ async fn serve(parts: Parts) {
     let metrics = Rc::new(parts.metrics);
     let entrance = Entrance {
         node: Arc::clone(&parts.shared.node),
+        lists: Arc::clone(&parts.shared.lists),
         clients: parts.clients,
         metrics: Rc::clone(&metrics),
         drain: parts.shared.drain.clone(),

@@ -1,4 +1,4 @@
-//! Names of accounts, sites and upstreams, and the id of a request.
+//! Names of accounts, sites, upstreams and sets of peers, and the id of a request.
 
 use std::borrow::{Borrow, Cow};
 use std::fmt;
@@ -89,6 +89,10 @@ name! {
 name! {
     /// An upstream of an account.
     UpstreamName
+}
+name! {
+    /// A set of peers that are believed: `[[trust]]`.
+    TrustName
 }
 
 /// The id of one request: 80 random bits, shown as 16 characters of Crockford's base 32.

@@ -10,6 +10,7 @@ mod hash;
 mod host;
 mod id;
 mod loans;
+mod networks;
 mod quantity;
 mod special;
 pub mod queue;
@@ -22,8 +23,9 @@ pub use clock::{Clock, now, wall};
 pub use drain::{Drain, DrainSwitch};
 pub use hash::{DocumentHash, NoHash};
 pub use host::{Authority, Host, HostError, HostPattern, PathPrefix, SiteAddress};
-pub use id::{AccountName, NameError, RequestId, SiteName, UpstreamName};
+pub use id::{AccountName, NameError, RequestId, SiteName, TrustName, UpstreamName};
 pub use loans::Pooled;
+pub use networks::Networks;
 pub use quantity::{
     ByteSize, QuantityError, Rate, parse_byte_size, parse_duration, parse_rate, written_duration,
 };

@@ -1,7 +1,9 @@
 //! The checked settings: every value parsed, bounded and resolved. Whoever holds one of these asks nothing
 //! again. How a document answers requests fast is in `account`.
 
-use crate::base::{AccountName, ByteSize, Host, Rate, SiteAddress, SiteName, UpstreamName};
+use crate::base::{
+    AccountName, ByteSize, Host, Networks, Rate, SiteAddress, SiteName, TrustName, UpstreamName,
+};
 use ipnet::IpNet;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -33,6 +35,8 @@ pub struct Node {
     pub certificates: Option<PathBuf>,
     /// `[certificates] default`.
     pub default_certificate: Option<PathBuf>,
+    /// `[[trust]]`, in the order written.
+    pub trust: Vec<Trust>,
     /// `[admin] socket`.
     pub admin: Option<PathBuf>,
     /// `[metrics] address`.
@@ -64,6 +68,50 @@ pub struct Listen {
     pub proxy_protocol_from: Vec<IpNet>,
 }
 
+/// One `[[trust]]`: peers whose word on the visitor's address and scheme is believed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trust {
+    /// `name`: what accounts call it.
+    pub name: TrustName,
+    /// Who is in it.
+    pub networks: NetworkList,
+    /// `header`: the field that names the visitor.
+    pub header: TrustHeader,
+    /// `everywhere`: whether it holds for every account, named or not.
+    pub everywhere: bool,
+}
+
+/// The field of a request in which a believed peer names the visitor.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TrustHeader {
+    /// `X-Forwarded-For`: a list, each hop behind the one before.
+    XForwardedFor,
+    /// `Forwarded` (RFC 7239): a list, with the scheme.
+    Forwarded,
+    /// A field of this name with one address.
+    Single(Box<str>),
+}
+
+/// Networks, written in the node file or in a file of their own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NetworkList {
+    /// These.
+    Listed(Networks),
+    /// Those of this file, whatever it says at the moment.
+    File(PathBuf),
+}
+
+/// A file of networks that the node file names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NetworkFile<'a> {
+    /// What the networks are for, in words that are a file's name too: `trust-cdn`.
+    pub role: String,
+    /// Where it is.
+    pub path: &'a std::path::Path,
+    /// Whether it may name no network at all. Where not, an empty one is one that was not written to its end.
+    pub may_be_empty: bool,
+}
+
 /// What tells a `[[listen]]` from the others, before and after a reload: its address and, since port 0 may stand
 /// several times, its place among those that say the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,6 +128,16 @@ impl Node {
         self.listen.iter().enumerate().map(|(at, listen)| {
             let same = self.listen[..at].iter().filter(|other| other.address == listen.address);
             (ListenId { address: listen.address, place: same.count() }, listen)
+        })
+    }
+
+    /// The files of networks that it names.
+    pub fn network_files(&self) -> impl Iterator<Item = NetworkFile<'_>> {
+        self.trust.iter().filter_map(|trust| match &trust.networks {
+            NetworkList::Listed(_) => None,
+            NetworkList::File(path) => {
+                Some(NetworkFile { role: format!("trust-{}", trust.name), path, may_be_empty: false })
+            }
         })
     }
 
@@ -254,6 +312,8 @@ pub struct Document {
     pub state: AccountState,
     /// `tls_profile`.
     pub tls_profile: TlsProfile,
+    /// `trust`: the sets of peers that are believed for this account, beside those that are everywhere.
+    pub trust: Vec<TrustName>,
     /// `[limits]`.
     pub limits: AccountLimits,
     /// Timeouts in effect.

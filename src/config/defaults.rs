@@ -49,6 +49,18 @@ pub(super) const TLS: Setting<bool> = Setting {
     cost: "A full handshake costs some four times a new clear connection.",
 };
 
+/// `[[trust]] everywhere`.
+pub(super) const EVERYWHERE: Setting<bool> = Setting {
+    name: "everywhere",
+    default: false,
+    least: false,
+    most: true,
+    effect: "Whether the set is believed for every account; else accounts name it.",
+    reason: "A CDN carries anybody's requests: who has an account there could name any visitor to accounts that do \
+             not sit behind it.",
+    cost: "None. `true` is for the platform's own load balancers.",
+};
+
 /// `[logs] access`.
 pub(super) const ACCESS_LOG: Setting<bool> = Setting {
     name: "access",

@@ -11,7 +11,7 @@ use super::scalar::Wrong;
 use super::setting::Setting;
 use super::source::Source;
 use super::values::host_pattern;
-use super::{defaults as d, keys, program, site, upstream};
+use super::{defaults as d, keys, networks, program, site, upstream};
 use crate::base::{AccountName, ByteSize};
 use std::path::Path;
 use std::time::Duration;
@@ -45,6 +45,7 @@ fn read(name: &AccountName, top: &Table<'_>, node: &Node) -> Document {
         name: name.clone(),
         state,
         tls_profile: tls_profile(top.get(&keys::ACCOUNT_TLS_PROFILE)).unwrap_or(node.tls_profile),
+        trust: networks::named(top, node),
         timeouts: timeouts(&top.table(&keys::ACCOUNT_TIMEOUTS), &node.timeouts),
         run,
         certificates: certificates(top),

@@ -1,8 +1,10 @@
 //! Every key of the node file and of an account document, table by table, those included that this version does
 //! not have yet. One list for the reader, the hints and the reference page. Says what keys are, reads none.
 
+mod outside;
 mod programs;
 
+pub(super) use outside::*;
 pub(super) use programs::*;
 
 use super::defaults as d;
@@ -22,6 +24,7 @@ pub(super) static NODE_FILE: Section = Section {
         &CERTIFICATES,
         &ACME,
         &UPSTREAMS,
+        &TRUST,
         &LAUNCHER,
         &ADMIN,
         &METRICS,
@@ -30,7 +33,6 @@ pub(super) static NODE_FILE: Section = Section {
         &NODE_TIMEOUTS,
     ],
     later: &[
-        Later { name: "trust", hint: "client addresses come from the connection or its PROXY header" },
         Later { name: "deny", hint: "a packet filter refuses networks today" },
         Later { name: "allow", hint: "a packet filter refuses networks today" },
         Later { name: "legal", hint: "the access log has the visitors' addresses" },
@@ -162,62 +164,6 @@ pub(super) const CERTIFICATES_DEFAULT: Key = Key {
     effect: "Shown for names that no certificate covers.",
 };
 
-/// `[acme]`.
-pub(super) static ACME: Section = Section {
-    name: "acme",
-    header: "[acme]",
-    many: false,
-    about: "Challenges of whoever issues certificates for the platform (RFC 8555 §8.3): `GET` of \
-            `/.well-known/acme-challenge/TOKEN` on every host, held by an account or not, is answered before routing, \
-            redirects, `force_https`, maintenance and suspension. Either `tokens` or `forward`; without this table such \
-            paths are the sites' own.",
-    keys: &[&ACME_TOKENS, &ACME_FORWARD],
-    tables: &[],
-    later: &[],
-    foreign: &[],
-};
-pub(super) const ACME_TOKENS: Key = Key {
-    name: "tokens",
-    takes: "a directory",
-    absent: Absent::Means("`forward` answers"),
-    effect: "Holds a file for each token, named by it, with the key authorization in it. Links are not followed.",
-};
-pub(super) const ACME_FORWARD: Key = Key {
-    name: "forward",
-    takes: "`\"http://[::1]:8089\"`",
-    absent: Absent::Means("`tokens` has the answers"),
-    effect: "The server that answers; it sees the visitor's `Host` and path.",
-};
-
-/// `[upstreams]`.
-pub(super) static UPSTREAMS: Section = Section {
-    name: "upstreams",
-    header: "[upstreams]",
-    many: false,
-    about: "What `http://` and `https://` addresses of upstreams may lead to: their names are their owners', who could \
-            point them at this machine, at others of the platform, or at a neighbour's server.",
-    keys: &[&UPSTREAMS_ALLOW, &UPSTREAMS_RESOLVERS],
-    tables: &[],
-    later: &[],
-    foreign: &[],
-};
-pub(super) const UPSTREAMS_ALLOW: Key = Key {
-    name: "allow",
-    takes: "a list of networks, `\"10.20.0.0/16\"`, and of addresses with a port, `\"127.0.0.1:15672\"`",
-    absent: Absent::Is("[]"),
-    effect: "Loopback, link-local and private addresses, this machine's own, and those where another account's server \
-             listens are refused to URLs (502, `destination_ip_prohibited`) after every resolution, unless they stand \
-             here; where another account's server listens only an address with its port does.",
-};
-pub(super) const UPSTREAMS_RESOLVERS: Key = Key {
-    name: "resolvers",
-    takes: "a list of IP addresses, with a port where it is not 53: `[\"192.0.2.53\", \"[::1]:5353\"]`",
-    absent: Absent::Means("those of `/etc/resolv.conf`"),
-    effect: "The name servers that are asked for the names of upstreams, after `/etc/hosts`. An answer holds for as \
-             long as it says, for a second at least and an hour at most; where no further one is had the last good \
-             one goes on holding.",
-};
-
 /// `[admin]`.
 pub(super) static ADMIN: Section = Section {
     name: "admin",
@@ -342,10 +288,9 @@ pub(super) static ACCOUNT_FILE: Section = Section {
     many: false,
     about: "`accounts.d/NAME.toml`, one per account; the file's name is the account's: `a-z`, `0-9` and `-`, at most \
             63, not beginning with `-`. The same holds for sites and upstreams.",
-    keys: &[&ACCOUNT_STATE, &ACCOUNT_MOVED_TO, &ACCOUNT_MOVED_CA, &ACCOUNT_TLS_PROFILE],
+    keys: &[&ACCOUNT_STATE, &ACCOUNT_MOVED_TO, &ACCOUNT_MOVED_CA, &ACCOUNT_TLS_PROFILE, &ACCOUNT_TRUST],
     tables: &[&ACCOUNT_LIMITS, &ACCOUNT_TIMEOUTS, &RUN, &CERTIFICATE, &UPSTREAM, &SITE],
     later: &[
-        Later { name: "trust", hint: "client addresses come from the connection or its PROXY header" },
         Later { name: "dedicated", hint: "accounts are found by host name on every address" },
         Later { name: "default_site", hint: "hosts that no document holds go to the node's `default_site`" },
         Later {
@@ -389,6 +334,13 @@ pub(super) const ACCOUNT_TLS_PROFILE: Key = Key {
     takes: NODE_TLS_PROFILE.takes,
     absent: Absent::Means("the node's"),
     effect: "Which TLS versions the account's hosts speak.",
+};
+
+pub(super) const ACCOUNT_TRUST: Key = Key {
+    name: "trust",
+    takes: "a list of names of `[[trust]]` sets of the node file: `[\"cdn\"]`",
+    absent: Absent::Is("[]"),
+    effect: "The CDNs and proxies that this account sits behind: what they say of the visitor is believed.",
 };
 
 /// `[limits]` of an account.

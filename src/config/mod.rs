@@ -2,7 +2,7 @@
 //! applies nothing.
 //!
 //! The way of a file: [`source`] parses it, [`reader`] walks the tree by the list in [`keys`], `node`,
-//! `document`, `program`, `upstream`, `site` and `redirect` say what values mean, and what is wrong becomes a [`Report`].
+//! `document`, `program`, `networks`, `upstream`, `site` and `redirect` say what values mean, and what is wrong becomes a [`Report`].
 
 mod checked;
 mod defaults;
@@ -12,6 +12,7 @@ mod keys;
 mod machine;
 mod names;
 mod nearest;
+mod networks;
 mod node;
 mod program;
 mod reader;
@@ -28,6 +29,7 @@ mod values;
 pub use checked::*;
 pub use defaults::ADMIN_SOCKET;
 pub use directory::{FileName, WrittenDocument, each_document, read_document};
+pub use networks::read_networks;
 pub use reference::reference;
 pub use report::{Printable, Problem, Report};
 pub use upstream::MOVED;
@@ -104,6 +106,9 @@ where
         });
         report.extend(wrong.into_inner().unwrap_or_else(PoisonError::into_inner));
         report.extend(listed.err().unwrap_or_default());
+    }
+    for file in node.network_files() {
+        report.extend(read_networks(file.path, file.may_be_empty).err().unwrap_or_default());
     }
     report.sort();
     (Some(node), report)

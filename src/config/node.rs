@@ -12,7 +12,7 @@ use super::scalar::{Auto, Wrong, quoted};
 use super::setting::Key;
 use super::source::{Of, Source};
 use super::values::{host_name, network, socket_address};
-use super::{defaults as d, keys, program, upstream};
+use super::{defaults as d, keys, networks, program, upstream};
 use crate::base::{AccountName, SiteName};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::path::{Component, Path, PathBuf};
@@ -50,6 +50,7 @@ fn read(source: &Source<'_>, top: &Table<'_>, machine: &Machine) -> Node {
         default_site,
         certificates: path(&certificates, &keys::CERTIFICATES_DIRECTORY),
         default_certificate: path(&certificates, &keys::CERTIFICATES_DEFAULT),
+        trust: networks::trust(top),
         admin: path(&top.table(&keys::ADMIN), &keys::ADMIN_SOCKET).or_else(|| Some(d::ADMIN_SOCKET.into())),
         metrics: top.table(&keys::METRICS).get(&keys::METRICS_ADDRESS).and_then(|v| v.parse(socket_address)),
         acme: acme(&top.table(&keys::ACME)),

@@ -3,15 +3,14 @@
 
 use super::deferral;
 use super::journal::Journal;
+use super::stamp::Stamp;
 use crate::account::{Account, Claim, Form};
-use crate::base::{AccountName, DocumentHash, UpstreamName};
+use crate::base::{AccountName, DocumentHash, TrustName, UpstreamName};
 use crate::config::{self, AccountState, AttachedCertificate, Document, FileName, Node, Problem, Report};
 use crate::route::{Claims, Contest, Decision, Hosts};
 use crate::telemetry::{ChangeResult, DocumentCounts};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
-use std::fs::Metadata;
 use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -51,15 +50,6 @@ impl Known {
     fn new(stamp: Stamp, content: &[u8], now: Duration) -> Self {
         Self { stamp: stamp.is_settled(now).then_some(stamp), hash: DocumentHash::of(content) }
     }
-}
-
-/// What changes with a file's content, nearly always.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Stamp {
-    inode: u64,
-    size: u64,
-    modified: (i64, i64),
-    changed: (i64, i64),
 }
 
 /// What became of a document that was looked at.
@@ -394,6 +384,7 @@ impl Documents {
         let same = old.limits == new.limits
             && old.timeouts == new.timeouts
             && old.tls_profile == new.tls_profile
+            && names_of_sets(&old) == names_of_sets(new)
             && old.accounts == new.accounts;
         if same {
             return self.rescan(at, true);
@@ -490,6 +481,11 @@ impl Documents {
     }
 }
 
+/// What documents may name in their `trust`.
+fn names_of_sets(node: &Node) -> BTreeSet<&TrustName> {
+    node.trust.iter().map(|set| &set.name).collect()
+}
+
 fn word(result: ChangeResult) -> &'static str {
     match result {
         ChangeResult::Applied => "applied",
@@ -563,7 +559,7 @@ fn last_good_form(node: &Node, name: &AccountName) -> Option<Form> {
 fn keep_if_newer(node: &Node, name: &AccountName, content: &[u8], stamp: Stamp) {
     let kept = last_good(node, name);
     let is_current = std::fs::metadata(&kept).is_ok_and(|metadata| {
-        metadata.size() == content.len() as u64 && Stamp::of(&metadata).modified >= stamp.modified
+        metadata.len() == content.len() as u64 && stamp.is_no_newer_than(&Stamp::of(&metadata))
     });
     if !is_current && let Err(error) = write_whole(&kept, content) {
         tracing::warn!(account = %name, %error, "the last good document cannot be kept");
@@ -575,7 +571,7 @@ fn last_good(node: &Node, name: &AccountName) -> PathBuf {
 }
 
 /// Writes a file that is there whole or not at all. Not synced: it is a copy, and losing the latest one costs little.
-fn write_whole(path: &Path, content: &[u8]) -> io::Result<()> {
+pub(super) fn write_whole(path: &Path, content: &[u8]) -> io::Result<()> {
     let temporary = path.with_extension("tmp");
     std::fs::write(&temporary, content)?;
     std::fs::rename(&temporary, path)
@@ -590,28 +586,8 @@ fn read_file(file: &Path) -> io::Result<Option<(Stamp, Vec<u8>)>> {
     }
 }
 
-impl Stamp {
-    fn of(metadata: &Metadata) -> Self {
-        Self {
-            inode: metadata.ino(),
-            size: metadata.size(),
-            modified: (metadata.mtime(), metadata.mtime_nsec()),
-            changed: (metadata.ctime(), metadata.ctime_nsec()),
-        }
-    }
-
-    /// Whether a change after `now` must show: two changes within one tick of the file system's clock do not.
-    fn is_settled(self, now: Duration) -> bool {
-        let changed = u64::try_from(self.changed.0.max(self.modified.0)).unwrap_or(0);
-        Duration::from_secs(changed) + SETTLING < now
-    }
-}
-
 /// In the state directory: the last good document of every account.
 const LAST_GOOD: &str = "documents";
-
-/// How long a file's stamp may hide another change: the coarsest clock of a file system (two seconds).
-const SETTLING: Duration = Duration::from_secs(2);
 
 /// Changes the status shows.
 const RECENT: usize = 50;

@@ -5,7 +5,9 @@ mod deferral;
 mod documents;
 mod journal;
 mod leaving;
+mod network_files;
 mod programs;
+mod stamp;
 mod status;
 mod watch;
 
@@ -17,12 +19,14 @@ pub use watch::{Hint, Watch};
 
 use crate::base::{AccountName, UpstreamName, now, wall};
 use crate::config::{self, FileName, Node, Report};
+use crate::limit::Lists;
 use crate::listen::{Changes, Listeners};
 use crate::route::{Challenges, DefaultSite, Hosts};
 use crate::telemetry::{LogWriter, Metrics};
 use crate::tls::{CertificateSettings, Certificates};
 use arc_swap::ArcSwap;
 use leaving::Leaving;
+use network_files::NetworkFiles;
 use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -38,6 +42,7 @@ pub struct Control {
     hosts: Arc<Hosts>,
     documents: Documents,
     certificates: Certificates,
+    network_files: NetworkFiles,
     listeners: Arc<Listeners>,
     log_writer: Rc<LogWriter>,
     metrics: Arc<Metrics>,
@@ -56,6 +61,8 @@ pub struct Shared {
     pub node: Arc<ArcSwap<Node>>,
     /// The host table.
     pub hosts: Arc<Hosts>,
+    /// The lists of networks.
+    pub lists: Arc<Lists>,
     /// The listening sockets.
     pub listeners: Arc<Listeners>,
     /// The access logs' writer.
@@ -102,6 +109,7 @@ impl Control {
         // Watched before they are read, so that no change falls between the two.
         let mut watch = Watch::new()?;
         watch.set(&BTreeSet::from([node.accounts.clone()]));
+        let network_files = NetworkFiles::open(shared.lists, &node);
         let documents = Documents::open(Arc::clone(&node), Arc::clone(&shared.hosts))?;
         let mut certificates =
             Certificates::open(certificate_settings(&node), wall()).map_err(io::Error::other)?;
@@ -114,6 +122,7 @@ impl Control {
             hosts: shared.hosts,
             documents,
             certificates,
+            network_files,
             listeners: shared.listeners,
             log_writer: shared.log_writer,
             metrics: shared.metrics,
@@ -201,6 +210,7 @@ impl Control {
         }
         if !others.is_empty() {
             self.certificates.reload_paths(&others, wall());
+            self.network_files.changed(&self.node.load(), &others);
         }
         self.watch_everything();
         self.publish_counts();
@@ -231,6 +241,7 @@ impl Control {
             self.acknowledge(applied);
         }
         self.certificates.reload(wall());
+        self.network_files.look(&self.node.load());
         self.watch_everything();
         self.publish_counts();
     }
@@ -284,6 +295,9 @@ impl Control {
             ..new
         });
         self.node.store(Arc::clone(&new));
+        // Before the documents: whom they name is known when they are in effect.
+        self.network_files.reconfigure(&new);
+        changed.extend(self.network_files.problems().map(config::Problem::one_line));
         self.watched = None;
         self.watch_everything();
         if let Err(error) = self.log_writer.reload(&new.logs) {
@@ -321,7 +335,11 @@ impl Control {
             }
             let mut directories = self.certificates.watch();
             directories.insert(self.node.load().accounts.clone());
+            directories.extend(self.network_files.directories());
             let new = self.watch.set(&directories);
+            if !new.is_empty() {
+                self.network_files.look(&self.node.load());
+            }
             self.certificates.reload_paths(&new, wall());
         }
     }
@@ -335,7 +353,7 @@ impl Control {
     }
 
     fn status(&self, account: Option<&AccountName>) -> Option<Status> {
-        Status::take(
+        let mut status = Status::take(
             account,
             &self.node.load(),
             &self.documents,
@@ -343,7 +361,9 @@ impl Control {
             &self.certificates,
             &self.listeners,
             self.started,
-        )
+        )?;
+        status.add_problems(self.network_files.problems().map(config::Problem::one_line));
+        Some(status)
     }
 }
 

@@ -34,7 +34,7 @@ pub struct NodeStatus {
     hosts: u64,
     generation: u64,
     certificates: CertificateStatus,
-    /// What is wrong, a line each: documents, then certificates.
+    /// What is wrong, a line each: documents, certificates, files of networks.
     problems: Vec<String>,
     contested: Vec<Contest>,
     contested_total: usize,
@@ -162,6 +162,13 @@ impl Status {
                 let account = hosts.account(name.as_str())?;
                 Some(Self::Account(Box::new(account_status(&account, documents))))
             }
+        }
+    }
+
+    /// Something else of the node is wrong. An account's status does not say so.
+    pub fn add_problems(&mut self, lines: impl Iterator<Item = String>) {
+        if let Self::Node(status) = self {
+            status.problems.extend(lines.take(SHOWN));
         }
     }
 }

@@ -8,6 +8,7 @@ use super::sockets::BACKLOG;
 use super::{Clients, ConnectionGuard};
 use crate::base::{Cause, ClientAddr, Drain, LocalAddr, PeerAddr, now};
 use crate::config::{self, Listen, ListenId, Node};
+use crate::limit::Lists;
 use crate::net::{Listener, Socket, Stream, until, within};
 use crate::telemetry::{HandshakeFailure, Shard, Sparse};
 use arc_swap::ArcSwap;
@@ -54,6 +55,8 @@ pub struct Share {
 pub struct Entrance {
     /// The node's settings, swapped whole by a reload; new connections get the new ones.
     pub node: Arc<ArcSwap<Node>>,
+    /// Whom the node believes.
+    pub lists: Arc<Lists>,
     /// Who has how many connections.
     pub clients: Arc<Clients>,
     /// The worker's counters.
@@ -280,8 +283,12 @@ async fn after_header(mut accepted: Accepted, node: &Node, entrance: &Entrance) 
     None
 }
 
-/// The connection, unless its client has as many as it may have: then it is closed before anything is said.
+/// The connection, unless its client has as many as it may have: then it is closed before anything is said. A proxy that
+/// is believed counts against no client: it brings many.
 fn within_limits(mut accepted: Accepted, node: &Node, entrance: &Entrance) -> Option<Accepted> {
+    if entrance.lists.rules().is_some_and(|rules| rules.is_proxy(accepted.client.ip())) {
+        return Some(accepted);
+    }
     let tls = accepted.listen.tls;
     let reached = accepted.guard.admit(accepted.client.key(), tls, &node.limits, accepted.at).err();
     let Some(reached) = reached else { return Some(accepted) };

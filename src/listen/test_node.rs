@@ -26,6 +26,7 @@ pub(super) fn test_node(addresses: &[&str], workers: usize) -> Node {
         default_site: None,
         certificates: None,
         default_certificate: None,
+        trust: Vec::new(),
         admin: None,
         metrics: None,
         acme: None,

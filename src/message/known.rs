@@ -127,7 +127,7 @@ impl KnownSet {
         Known::Upgrade,
     ]);
 
-    /// What a request tells of its way here. Nobody is believed, all of it is rebuilt. `Proxy` is among them
+    /// What a request tells of its way here. Whoever is believed, all of it is rebuilt. `Proxy` is among them
     /// because CGI programs read it as `HTTP_PROXY`.
     pub const FORWARDING: Self = Self::of(&[
         Known::Forwarded,

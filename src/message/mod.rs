@@ -14,6 +14,7 @@ mod request;
 mod response;
 mod target;
 mod text;
+mod told;
 mod websocket;
 
 pub use edits::{Persistence, RequestEdits, ResponseEdits, Target};
@@ -26,4 +27,5 @@ pub use request::{RequestHead, Upgrade, Version};
 pub use response::ResponseHead;
 pub use target::Scheme;
 pub use text::{push_authority, push_line};
+pub use told::{Told, told};
 pub use websocket::{WebSocketKey, websocket_accept};

@@ -1,6 +1,7 @@
 //! The way to an upstream and back: a lease, the head as the upstream shall see it, the exchange, and one more
 //! try where that is safe.
 
+use super::asker::Asker;
 use super::client::{Client, Ending, Extra};
 use super::connection::Connection;
 use super::deliver;
@@ -130,7 +131,7 @@ impl Attempt<'_> {
         self.send_head(&mut origin, &spec, key, record)
             .map_err(|refusal| Failed { refusal: self.blame(refusal), untouched: origin.is_untouched() })?;
         let mut append = Buffer::new();
-        let hsts = place::hsts(self.connection, self.head, self.place);
+        let hsts = place::hsts(self.connection, self.head, self.place, record.asker());
         if let Some(value) = hsts {
             push_line(&mut append, "strict-transport-security", value);
         }
@@ -238,12 +239,12 @@ impl Attempt<'_> {
         let mut host = Buffer::new();
         push_authority(&mut host, &host_for(spec, head.authority()));
         let mut append = Buffer::new();
-        let connection = self.connection;
+        let (connection, asker) = (self.connection, record.asker());
         Forwarding {
-            client: &connection.client_text,
-            scheme: if connection.tls.is_some() { Scheme::Https } else { Scheme::Http },
+            client: &asker.text,
+            scheme: asker.scheme,
             authority: head.authority(),
-            port: connection.local.0.port(),
+            port: port(connection, head, asker),
             prefix: self.place.prefix(),
             version: head.version(),
             received: head.fields(),
@@ -281,6 +282,14 @@ fn base_of(spec: &config::Upstream) -> &[u8] {
     match &spec.address {
         UpstreamAddress::Url(url) => url.base.as_bytes(),
         UpstreamAddress::Ip(_) | UpstreamAddress::Unix(_) | UpstreamAddress::Auto => b"",
+    }
+}
+
+/// The port the visitor came to: ours, unless the visitor came by another scheme than the proxy in front of us speaks.
+fn port(connection: &Connection, head: &RequestHead, asker: &Asker) -> u16 {
+    match (asker.scheme, connection.tls.is_some()) {
+        (Scheme::Https, true) | (Scheme::Http, false) => connection.local.0.port(),
+        (scheme, _) => head.authority().port.unwrap_or(scheme.default_port()),
     }
 }
 

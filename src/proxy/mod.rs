@@ -1,9 +1,10 @@
 //! A request: the one function that every request of every version passes, and the steps it takes, in order.
 //!
-//! challenges · host → account → site · may this connection ask for it · the account admits · elsewhere, if it has moved · answers
-//! that need no upstream ·
+//! challenges · host → account → site · who asks · may this connection ask for it · the account admits · elsewhere, if it
+//! has moved · answers that need no upstream ·
 //! lease · head rewritten · forwarded · answer · record written
 
+mod asker;
 mod challenge;
 mod client;
 mod connection;
@@ -28,6 +29,7 @@ use crate::config::AccountState;
 use crate::limit::Admission;
 use crate::message::RequestHead;
 use crate::route::Matched;
+use asker::Asker;
 use record::Record;
 
 /// Answers one request, and says what becomes of the visitor's connection (or stream). Every failure is told to
@@ -59,7 +61,7 @@ async fn steps<C: Client>(
         place.account.live().moved_on();
         return forward::to_upstream(connection, head, client, record, &place, upstream, admission).await;
     }
-    if let Some(answer) = answer_without_upstream(connection, head, &place)? {
+    if let Some(answer) = answer_without_upstream(connection, head, &place, record.asker())? {
         return deliver::answer(connection, head, client, record, answer, true).await;
     }
     let Action::Forward(upstream) = &place.site().action else {
@@ -86,6 +88,7 @@ fn answer_without_upstream(
     connection: &Connection,
     head: &RequestHead,
     place: &Matched,
+    asker: &Asker,
 ) -> Result<Option<Answer>, Refusal> {
     match place.form.state {
         AccountState::Active | AccountState::Moved => {}
@@ -93,18 +96,18 @@ fn answer_without_upstream(
         AccountState::Suspended => return Err(Cause::Suspended.into()),
     }
     let site = place.site();
-    if place::forces_https(connection, head, place) {
+    if place::forces_https(connection, head, place, asker) {
         return Ok(Some(place::https_redirect(connection, head)));
     }
     Ok(match &site.action {
         Action::Redirect(redirect) => {
             let answer =
                 Answer::redirect(redirect.status, &redirect.location(place.trim(head.path_and_query())));
-            Some(place::with_hsts(connection, head, place, answer))
+            Some(place::with_hsts(connection, head, place, asker, answer))
         }
         Action::Answer(fixed) => {
             let page = fixed.page.as_ref().map(|(kind, bytes)| (*kind, &**bytes));
-            Some(place::with_hsts(connection, head, place, Answer::fixed(fixed.status, page)))
+            Some(place::with_hsts(connection, head, place, asker, Answer::fixed(fixed.status, page)))
         }
         Action::Forward(_) => None,
     })

@@ -1,29 +1,35 @@
 //! Where a request belongs, and whether this connection may ask for it there. The place is found once; the form
 //! it was found in is kept to the request's end, whatever changes meanwhile.
 
+use super::asker::Asker;
 use super::connection::Connection;
 use super::record::Record;
 use crate::answer::Answer;
 use crate::base::{Authority, Buffer, Cause, Refusal};
-use crate::message::{RequestHead, push_authority};
+use crate::message::{RequestHead, Scheme, push_authority};
 use crate::route::{Matched, Resolution};
 
 /// The site that has the request's host and path: its account's, or for a host that nobody holds the node's
-/// default site. Never the default site for a held host.
+/// default site. Never the default site for a held host. With the account it is known who asks.
 ///
 /// # Errors
 /// `UnknownHost`, and `UnknownPath` in the account's name.
 pub fn find(connection: &Connection, head: &RequestHead, record: &mut Record) -> Result<Matched, Refusal> {
     match connection.worker.hosts.resolve(&head.authority().host, head.path()) {
         Resolution::Site(matched) => {
+            record.believe(connection, head, &matched.form.trust);
             record.found(&matched.account, matched.site().log_format);
             Ok(matched)
         }
-        Resolution::NoPath { account, .. } => {
+        Resolution::NoPath { account, form } => {
+            record.believe(connection, head, &form.trust);
             record.belongs_to(&account);
             Err(Cause::UnknownPath.into())
         }
-        Resolution::UnknownHost => Err(Cause::UnknownHost.into()),
+        Resolution::UnknownHost => {
+            record.believe(connection, head, &[]);
+            Err(Cause::UnknownHost.into())
+        }
     }
 }
 
@@ -39,18 +45,40 @@ pub fn check_connection(connection: &Connection, head: &RequestHead, place: &Mat
     Err(Refusal::new(Cause::Misdirected, "the connection's certificate and policy do not cover this host"))
 }
 
-/// The value of the site's `Strict-Transport-Security`, over TLS alone (RFC 6797 §7.2), and only where the visitor
-/// was shown a certificate for the host: a promise that cannot be kept locks everybody out.
-pub fn hsts<'a>(connection: &Connection, head: &RequestHead, place: &'a Matched) -> Option<&'a [u8]> {
-    let tls = connection.tls.as_ref()?;
+/// The value of the site's `Strict-Transport-Security`, for visitors over TLS alone (RFC 6797 §7.2), and only where the
+/// visitor was shown a certificate for the host or, behind a proxy that speaks to us in clear, would be here: a promise
+/// that cannot be kept locks everybody out.
+pub fn hsts<'a>(
+    connection: &Connection,
+    head: &RequestHead,
+    place: &'a Matched,
+    asker: &Asker,
+) -> Option<&'a [u8]> {
     // Of an account that has moved the other node says what its sites promise.
-    let value = place.site().hsts.as_ref().filter(|_| place.form.moved().is_none())?;
-    tls.is_certified(&head.authority().host).then_some(value.as_bytes())
+    let promises = asker.scheme == Scheme::Https && place.form.moved().is_none();
+    let value = place.site().hsts.as_ref().filter(|_| promises)?;
+    let is_certified = match &connection.tls {
+        Some(tls) => tls.is_certified(&head.authority().host),
+        None => is_certified(connection, head, place),
+    };
+    is_certified.then_some(value.as_bytes())
+}
+
+/// Whether a visitor who came for the host over TLS would be shown a certificate for it.
+fn is_certified(connection: &Connection, head: &RequestHead, place: &Matched) -> bool {
+    let holder = (!place.is_default).then(|| place.account.name());
+    connection.worker.certificates.is_certified(&head.authority().host, holder)
 }
 
 /// `answer` with the site's `Strict-Transport-Security`, where it is sent.
-pub fn with_hsts(connection: &Connection, head: &RequestHead, place: &Matched, answer: Answer) -> Answer {
-    match hsts(connection, head, place) {
+pub fn with_hsts(
+    connection: &Connection,
+    head: &RequestHead,
+    place: &Matched,
+    asker: &Asker,
+    answer: Answer,
+) -> Answer {
+    match hsts(connection, head, place, asker) {
         Some(value) => answer.with("strict-transport-security", value),
         None => answer,
     }
@@ -58,11 +86,8 @@ pub fn with_hsts(connection: &Connection, head: &RequestHead, place: &Matched, a
 
 /// Whether the request must come again over TLS. Not before there is a certificate for its host: a redirect to a
 /// warning helps nobody.
-pub fn forces_https(connection: &Connection, head: &RequestHead, place: &Matched) -> bool {
-    let holder = (!place.is_default).then(|| place.account.name());
-    place.site().force_https
-        && connection.tls.is_none()
-        && connection.worker.certificates.is_certified(&head.authority().host, holder)
+pub fn forces_https(connection: &Connection, head: &RequestHead, place: &Matched, asker: &Asker) -> bool {
+    place.site().force_https && asker.scheme == Scheme::Http && is_certified(connection, head, place)
 }
 
 /// The same address over TLS: 301 where the method is safe, 308 where it must not change (RFC 9110 §15.4).

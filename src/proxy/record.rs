@@ -1,12 +1,14 @@
 //! What is remembered of a request for the access log and the metrics, from its head to its end.
 
+use super::asker::Asker;
 use super::connection::Connection;
 use super::exchange::Times;
 use crate::account::Account;
-use crate::base::{Cause, Refusal, RequestId, now};
+use crate::base::{Cause, Refusal, RequestId, TrustName, now};
 use crate::config::LogFormat;
-use crate::message::{Known, RequestHead, Version};
+use crate::message::{Known, RequestHead, Scheme, Version};
 use crate::telemetry::{self, Done, InFlight, LogProtocol, Protocol, TunnelGauge};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -14,6 +16,7 @@ use std::time::{Duration, Instant};
 pub struct Record {
     id: RequestId,
     begun: Instant,
+    asker: Asker,
     account: Option<Arc<Account>>,
     format: LogFormat,
     status: u16,
@@ -36,6 +39,7 @@ impl Record {
         Self {
             id: worker.request_id(),
             begun: now(),
+            asker: Asker::of_connection(connection),
             account: None,
             format: LogFormat::Advanced,
             status: 0,
@@ -59,6 +63,16 @@ impl Record {
     /// When it began.
     pub fn begun(&self) -> Instant {
         self.begun
+    }
+
+    /// Who asks.
+    pub fn asker(&self) -> &Asker {
+        &self.asker
+    }
+
+    /// The account names the sets `trust`: whom they name asks.
+    pub fn believe(&mut self, connection: &Connection, head: &RequestHead, trust: &[TrustName]) {
+        self.asker.believe(connection, head, trust);
     }
 
     /// Whose request it is, and how its line is written.
@@ -111,7 +125,7 @@ impl Record {
         if self.status == 0 {
             self.status = refusal.cause.verdict().status;
         }
-        tell(connection, self.account.as_deref(), self.id, refusal);
+        tell(connection, self.asker.ip, self.account.as_deref(), self.id, refusal);
     }
 
     /// Writes the record: counters and the account's log line.
@@ -135,13 +149,13 @@ impl Record {
         if !worker.access_log.is_on() {
             return;
         }
-        let secured = connection.tls.is_some();
+        let secured = self.asker.scheme == Scheme::Https;
         worker.access_log.write(&telemetry::Record {
             account: self.account.as_ref().map(|account| account.name()),
             site_file: "http",
             format: self.format,
             host: Some(head.authority().host.as_bytes()),
-            client: connection.client_text,
+            client: self.asker.text,
             peer: connection.peer,
             completed: worker.clock.wall_at(end),
             duration,
@@ -173,7 +187,7 @@ impl Record {
 pub fn refused_head(connection: &Connection, refusal: &Refusal) -> RequestId {
     let id = connection.worker.request_id();
     connection.worker.metrics.failed(refusal.cause);
-    tell(connection, None, id, refusal);
+    tell(connection, connection.client.ip(), None, id, refusal);
     id
 }
 
@@ -186,13 +200,19 @@ fn protocol(head: &RequestHead) -> Protocol {
 
 /// Tells the node's log, at the level of the cause's row: the first of a kind (account and cause) at once, then how
 /// many more there were. The access log has a line for each.
-fn tell(connection: &Connection, account: Option<&Account>, id: RequestId, refusal: &Refusal) {
+fn tell(
+    connection: &Connection,
+    client: IpAddr,
+    account: Option<&Account>,
+    id: RequestId,
+    refusal: &Refusal,
+) {
     let verdict = refusal.cause.verdict();
     let name = account.map(Account::name);
     let key = (name.cloned(), refusal.cause);
     let Some(more) = connection.worker.told.borrow_mut().tell(key, now()) else { return };
     let account = name.map_or("-", crate::base::AccountName::as_str);
-    let (client, word, detail) = (connection.client, verdict.word, &*refusal.detail);
+    let (word, detail) = (verdict.word, &*refusal.detail);
     match verdict.level {
         tracing::Level::ERROR => {
             tracing::error!(account, %client, %id, cause = word, detail, more, "request failed");

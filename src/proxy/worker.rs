@@ -2,6 +2,7 @@
 
 use crate::base::{AccountName, Cause, Clock, Drain, Host, RequestId};
 use crate::config::Node;
+use crate::limit::Lists;
 use crate::message::{Pseudonym, WebSocketKey};
 use crate::route::Hosts;
 use crate::telemetry::{AccessLog, Repeated, Shard};
@@ -21,6 +22,8 @@ pub struct Shared {
     pub hosts: Arc<Hosts>,
     /// Which names have a certificate.
     pub certificates: Arc<dyn Certified>,
+    /// Whom the node believes.
+    pub lists: Arc<Lists>,
     /// The node's drain.
     pub drain: Drain,
     /// What the node is called by other proxies.
@@ -42,6 +45,8 @@ pub struct Worker {
     pub hosts: Arc<Hosts>,
     /// Which names have a certificate.
     pub certificates: Arc<dyn Certified>,
+    /// Whom the node believes.
+    pub lists: Arc<Lists>,
     /// Idle upstream connections.
     pub pools: Rc<Pools>,
     /// This worker's counters.
@@ -79,12 +84,13 @@ impl Worker {
         access_log: Rc<AccessLog>,
         seed: [u64; 2],
     ) -> Self {
-        let Shared { node, hosts, certificates, drain, pseudonym } = shared;
+        let Shared { node, hosts, certificates, lists, drain, pseudonym } = shared;
         let draining = Cell::new(drain.has_begun());
         Self {
             node,
             hosts,
             certificates,
+            lists,
             pools,
             metrics,
             access_log,

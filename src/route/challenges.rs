@@ -41,6 +41,7 @@ impl Challenges {
                     tls_profile: TlsProfile::Intermediate,
                     limits: AccountLimits::default(),
                     timeouts: Timeouts::default(),
+                    trust: Vec::new(),
                     run: Run::default(),
                     certificates: Vec::new(),
                     upstreams: vec![Upstream::clone(upstream)],

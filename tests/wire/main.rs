@@ -26,6 +26,7 @@ mod h2_upstreams;
 mod tls;
 mod accounts;
 mod peers;
+mod trust;
 mod change;
 mod restarts;
 mod program_health;

@@ -3,7 +3,7 @@
 use super::super::checked::*;
 use super::super::report::Problem;
 use super::*;
-use crate::base::{Host, Rate};
+use crate::base::{Host, Rate, TrustName};
 use std::fmt::Write;
 use std::path::PathBuf;
 
@@ -22,6 +22,7 @@ fn node() -> Node {
         upstreams: Outside::default(),
         certificates: None,
         default_certificate: None,
+        trust: Vec::new(),
         admin: None,
         metrics: None,
         launcher: Launcher::default(),
@@ -294,11 +295,8 @@ const WRONG: &[(&str, &[&str])] = &[
         &["2:12: moved_to: \"https://x.test/y\" has a path (write it as in \"https://http7.host.test\")"],
     ),
     (
-        "trust = [\"cdn\"]",
-        &[
-            "1:1: trust: this version does not have it yet (remove it: client addresses come from the connection or its \
-         PROXY header)",
-        ],
+        "waf = true",
+        &["1:1: waf: this version does not have it yet (remove it: requests reach the upstream unfiltered)"],
     ),
     (
         "dedicated = []",
@@ -889,4 +887,38 @@ fn a_document_is_as_large_as_a_large_customer() {
     }
     let document = read(&text);
     assert_eq!(document.sites.iter().map(|site| site.addresses.len()).sum::<usize>(), 10_000);
+}
+
+#[test]
+fn an_account_names_the_sets_it_sits_behind() {
+    let set = |name: &str| Trust {
+        name: TrustName::new(name).unwrap(),
+        networks: NetworkList::File("/etc/parvis/cdn.txt".into()),
+        header: TrustHeader::XForwardedFor,
+        everywhere: false,
+    };
+    let node = Node { trust: vec![set("cdn"), set("other")], ..node() };
+    let document = check_with("trust = [\"other\", \"cdn\"]", &node).unwrap();
+    assert_eq!(document.trust.iter().map(TrustName::as_str).collect::<Vec<_>>(), ["other", "cdn"]);
+    for (text, problem) in [
+        (
+            "trust = [\"cdm\"]",
+            "1:10: trust[0]: the node file has no `[[trust]]` named \"cdm\" (did you mean \"cdn\"?)",
+        ),
+        (
+            "trust = [\"fastly\"]",
+            "1:10: trust[0]: the node file has no `[[trust]]` named \"fastly\" (it has \"cdn\", \"other\")",
+        ),
+        ("trust = [\"cdn\", \"cdn\"]", "1:17: trust[1]: \"cdn\" stands twice"),
+        ("trust = \"cdn\"", "1:9: trust: \"cdn\" stands where a list belongs (put it in brackets: [\"…\"])"),
+    ] {
+        assert_eq!(lines(check_with(text, &node)), [problem]);
+    }
+    assert_eq!(
+        problems("trust = [\"cdn\"]"),
+        [
+            "1:10: trust[0]: the node file has no `[[trust]]` named \"cdn\" (it has no such table at all: the operator \
+          writes it)"
+        ]
+    );
 }

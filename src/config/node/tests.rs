@@ -1,8 +1,9 @@
 //! The node file: what arrives, and what is said of what is wrong.
 
+use super::super::checked::{NetworkList, Trust, TrustHeader};
 use super::super::report::Problem;
 use super::*;
-use crate::base::Rate;
+use crate::base::{Rate, TrustName};
 use std::time::Duration;
 
 fn machine() -> Machine {
@@ -38,7 +39,7 @@ fn everything_but_listeners_and_accounts_has_a_default() {
     assert_eq!(node.tls_profile, TlsProfile::Intermediate);
     assert_eq!(node.accounts, Path::new("/etc/parvis/accounts.d"));
     assert_eq!(node.default_site, None);
-    assert_eq!((node.certificates, node.default_certificate), (None, None));
+    assert_eq!((node.certificates, node.default_certificate, node.trust), (None, None, Vec::new()));
     assert_eq!(node.admin.as_deref(), Some(Path::new("/run/parvis/admin.sock")));
     assert_eq!(node.metrics, None);
     let logs = Logs {
@@ -347,11 +348,8 @@ const WRONG: &[(&str, &[&str])] = &[
         ],
     ),
     (
-        "[[trust]]\nname = \"cdn\"",
-        &[
-            "1:3: trust: this version does not have it yet (remove it: client addresses come from the connection or its \
-         PROXY header)",
-        ],
+        "[waf]",
+        &["1:2: waf: this version does not have it yet (remove it: requests reach the upstreams unfiltered)"],
     ),
     (
         "[upstreams]\nallow = [\"10.0.0.1/8\", \"::1:80\", \"x\"]\nresolvers = [\"dns.test\"]",
@@ -508,4 +506,85 @@ fn a_machine_that_says_little_is_enough() {
     assert!(report.is_empty());
     assert_eq!((node.name.as_str(), node.workers, node.limits.connections), ("parvis", 1, 10_000_000));
     assert_eq!(node.accounts, Path::new("accounts.d"));
+}
+
+#[test]
+fn sets_of_peers_arrive() {
+    let trust = "\
+[[trust]]
+name = \"cdn\"
+file = \"cdn.txt\"
+[[trust]]
+name = \"front\"
+from = [\"192.0.2.0/24\", \"2001:db8::1\"]
+header = \"forwarded\"
+everywhere = true
+[[trust]]
+name = \"other\"
+from = [\"198.51.100.7\"]
+header = \"CF-Connecting-IP\"
+";
+    let node = check(&format!("{MINIMAL}{trust}")).unwrap();
+    let networks =
+        |texts: &[&str]| NetworkList::Listed(texts.iter().map(|text| network(text).unwrap()).collect());
+    let set = |name, networks, header, everywhere| Trust {
+        name: TrustName::new(name).unwrap(),
+        networks,
+        header,
+        everywhere,
+    };
+    let file = NetworkList::File("/etc/parvis/cdn.txt".into());
+    assert_eq!(
+        node.trust,
+        [
+            set("cdn", file, TrustHeader::XForwardedFor, false),
+            set("front", networks(&["192.0.2.0/24", "2001:db8::1"]), TrustHeader::Forwarded, true),
+            set("other", networks(&["198.51.100.7"]), TrustHeader::Single("cf-connecting-ip".into()), false),
+        ]
+    );
+    let files: Vec<_> = node.network_files().map(|file| (file.role, file.path.to_owned())).collect();
+    assert_eq!(files, [("trust-cdn".to_owned(), "/etc/parvis/cdn.txt".into())]);
+}
+
+#[test]
+fn mistakes_in_sets_of_peers() {
+    for (lines, problem) in [
+        ("from = [\"::1\"]", "5:1: trust[0]: `name` is missing (it takes a name, once in the file)"),
+        (
+            "name = \"a\"",
+            "5:1: trust[0]: no networks are named (write from = [\"192.0.2.0/24\"], or file = \"networks.txt\")",
+        ),
+        (
+            "name = \"a\"\nfrom = []",
+            "7:8: trust[0].from: a set that nobody is in (name networks, or remove the table)",
+        ),
+        (
+            "name = \"a\"\nfrom = [\"::1\"]\nfile = \"a.txt\"",
+            "8:8: trust[0].file: `from` names the networks already (remove one of the two)",
+        ),
+        (
+            "name = \"a\"\nfrom = [\"192.0.2.1/24\"]",
+            "7:9: trust[0].from[0]: \"192.0.2.1/24\" has bits behind its prefix (write \"192.0.2.0/24\")",
+        ),
+        (
+            "name = \"a\"\nfrom = [\"::1\"]\nheader = \"X-Forwarded-For:\"",
+            "8:10: trust[0].header: \"X-Forwarded-For:\" is not a field's name (write it as in \"X-Forwarded-For\", \
+             without a colon)",
+        ),
+        (
+            "name = \"a\"\nfrom = [\"::1\"]\nheader = \"x-forwarded-proto\"",
+            "8:10: trust[0].header: \"x-forwarded-proto\" names no visitor (write \"X-Forwarded-For\", \"Forwarded\" \
+             or a field with one address)",
+        ),
+        (
+            "name = \"a\"\nfrom = [\"::1\"]\n[[trust]]\nname = \"a\"\nfrom = [\"::1\"]",
+            "9:8: trust[1].name: \"a\" is already the name of trust[0]",
+        ),
+        (
+            "name = \"a\"\nfrom = [\"::1\"]\nheaders = \"X\"",
+            "8:1: trust[0].headers: no such key (did you mean `header`?)",
+        ),
+    ] {
+        assert_eq!(problems(&format!("{MINIMAL}[[trust]]\n{lines}\n")), [problem], "{lines}");
+    }
 }

@@ -29,6 +29,7 @@ impl Front {
         let metrics = Metrics::new().unwrap();
         let entrance = Entrance {
             node: node.clone(),
+            lists: Arc::default(),
             clients: clients.clone(),
             metrics: Rc::new(metrics.shard()),
             drain: observer,

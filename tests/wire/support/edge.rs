@@ -129,6 +129,22 @@ impl Edge {
         self.log.lock().expect("no reader panics").clone()
     }
 
+    /// What is in the access logs of an account so far; `_node` are requests that are nobody's.
+    pub fn access_log(&self, account: &str) -> String {
+        let mut log = String::new();
+        let mut directories = vec![self.path().join("logs").join(account)];
+        while let Some(directory) = directories.pop() {
+            for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+                if entry.file_type().expect("a type").is_dir() {
+                    directories.push(entry.path());
+                } else {
+                    log += &fs::read_to_string(entry.path()).expect("a log");
+                }
+            }
+        }
+        log
+    }
+
     /// Waits until its log holds `text`.
     #[track_caller]
     pub fn expect_log(&self, text: &str) {
@@ -254,6 +270,13 @@ impl Files {
     pub fn listen(mut self, lines: &str) -> Self {
         self.node.extend(["[[listen]]\n", lines, "\n"]);
         self.listeners += 1;
+        self
+    }
+
+    /// Adds these lines, a table or several, to the node file.
+    #[must_use]
+    pub fn tables(mut self, lines: &str) -> Self {
+        self.node.extend([lines, "\n"]);
         self
     }
 
