@@ -63,60 +63,49 @@ fn upstream(
 /// Another node of the platform, which an account has moved to: found and spoken to like any upstream over TLS, by the
 /// name of `moved_to`.
 pub(super) fn moved_to(value: Value<'_, '_>, ca: Option<PathBuf>, in_flight: u32) -> Option<Upstream> {
-    let url = value.parse(|text| {
-        let wrong = |what: &str| {
-            Wrong::new(format!("{} {what}", quoted(text))).hint("write it as in \"https://http7.host.test\"")
-        };
-        match Url::parse(text) {
-            Some(Ok(url)) if !url.is_https => Err(wrong("is not https")),
-            Some(Ok(url)) if !matches!(url.path, "" | "/") || !url.rest.is_empty() => {
-                Err(wrong("has a path"))
-            }
-            Some(Ok(url)) => Ok((url.host.clone(), url.port_or_default(), url.has_default_port())),
-            Some(Err(error)) => Err(error),
-            None => Err(wrong("is not a URL")),
-        }
-    });
-    let (host, port, has_default_port) = url?;
-    let server_name = certificate_name(&host);
-    let url = UpstreamUrl { host, port, has_default_port, base: "".into(), is_platforms: true };
-    Some(Upstream {
-        name: UpstreamName::new(MOVED).ok()?,
-        address: UpstreamAddress::Url(Box::new(url)),
-        protocol: UpstreamProtocol::Http1,
-        host: UpstreamHost::Visitor,
-        tls: Some(UpstreamTls { server_name, ca, verify: true }),
-        connections: in_flight,
-        keep_alive: d::KEEP_ALIVE.default,
-        program: None,
-    })
+    let url = platforms(value, true)?;
+    let tls = UpstreamTls { server_name: certificate_name(&url.host), ca, verify: true };
+    of_platform(MOVED, url, Some(tls), in_flight)
 }
 
 /// The server that answers challenges of ACME.
 pub(super) fn acme(value: Value<'_, '_>) -> Option<Upstream> {
-    let url = value.parse(|text| {
-        let wrong = |what: &str| {
-            Wrong::new(format!("{} {what}", quoted(text))).hint("write it as in \"http://[::1]:8089\"")
-        };
-        match Url::parse(text) {
-            Some(Ok(url)) if url.is_https => Err(wrong("is https, and challenges are asked for in clear")),
-            Some(Ok(url)) if !matches!(url.path, "" | "/") || !url.rest.is_empty() => {
-                Err(wrong("has a path"))
-            }
-            Some(Ok(url)) => Ok((url.host.clone(), url.port_or_default(), url.has_default_port())),
-            Some(Err(error)) => Err(error),
-            None => Err(wrong("is not a URL")),
+    of_platform("acme", platforms(value, false)?, None, ACME_CONNECTIONS)
+}
+
+/// The URL of a server of the platform's own, which may be anywhere.
+fn platforms(value: Value<'_, '_>, is_https: bool) -> Option<UpstreamUrl> {
+    let example = if is_https { "\"https://http7.host.test\"" } else { "\"http://[::1]:8089\"" };
+    value.parse(|text| {
+        let wrong =
+            |what| Wrong::new(format!("{} {what}", quoted(text))).hint(format!("write it as in {example}"));
+        let url = Url::parse(text).ok_or_else(|| wrong("is not a URL"))??;
+        match (is_https, url.is_https) {
+            (true, false) => return Err(wrong("is not https")),
+            (false, true) => return Err(wrong("is https, and challenges are asked for in clear")),
+            _ => {}
         }
-    });
-    let (host, port, has_default_port) = url?;
-    let url = UpstreamUrl { host, port, has_default_port, base: "".into(), is_platforms: true };
+        if !matches!(url.path, "" | "/") || !url.rest.is_empty() {
+            return Err(wrong("has a path"));
+        }
+        Ok(UpstreamUrl {
+            port: url.port_or_default(),
+            has_default_port: url.has_default_port(),
+            host: url.host,
+            base: "".into(),
+            is_platforms: true,
+        })
+    })
+}
+
+fn of_platform(name: &str, url: UpstreamUrl, tls: Option<UpstreamTls>, connections: u32) -> Option<Upstream> {
     Some(Upstream {
-        name: UpstreamName::new("acme").ok()?,
+        name: UpstreamName::new(name).ok()?,
         address: UpstreamAddress::Url(Box::new(url)),
         protocol: UpstreamProtocol::Http1,
         host: UpstreamHost::Visitor,
-        tls: None,
-        connections: ACME_CONNECTIONS,
+        tls,
+        connections,
         keep_alive: d::KEEP_ALIVE.default,
         program: None,
     })

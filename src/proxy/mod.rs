@@ -56,6 +56,10 @@ async fn steps<C: Client>(
     }
     let place = place::find(connection, head, record)?;
     place::check_connection(connection, head, &place)?;
+    if place.form.state == AccountState::Suspended {
+        // Before anything that belongs to those who are served: a place, a turn.
+        return Err(Cause::Suspended.into());
+    }
     let admission = admit(&place, client, record).await?;
     if let Some(upstream) = place.form.moved() {
         place.account.live().moved_on();
@@ -83,17 +87,15 @@ async fn admit<C: Client>(
     }
 }
 
-/// What is answered here: maintenance, suspension, `force_https`, redirects, answers that are always the same.
+/// What is answered here: maintenance, `force_https`, redirects, answers that are always the same.
 fn answer_without_upstream(
     connection: &Connection,
     head: &RequestHead,
     place: &Matched,
     asker: &Asker,
 ) -> Result<Option<Answer>, Refusal> {
-    match place.form.state {
-        AccountState::Active | AccountState::Moved => {}
-        AccountState::Maintenance => return Err(Cause::Maintenance.into()),
-        AccountState::Suspended => return Err(Cause::Suspended.into()),
+    if place.form.state == AccountState::Maintenance {
+        return Err(Cause::Maintenance.into());
     }
     let site = place.site();
     if place::forces_https(connection, head, place, asker) {

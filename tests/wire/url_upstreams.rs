@@ -179,7 +179,7 @@ fn a_url_that_leads_back_is_a_loop() {
     edge.write_document("alice", &back);
     let looped = wait::until("the loop", || Some(get(&edge)).filter(|answer| answer.word() != "refused"));
     assert_eq!((looped.status(), looped.word(), looped.error_type()), (508, "loop", "proxy_loop_detected"));
-    assert_eq!(edge.log().matches("leads back here").count(), 1);
+    edge.expect_log("leads back here");
 }
 
 const FULL: std::time::Duration = std::time::Duration::from_millis(200);
