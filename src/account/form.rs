@@ -24,8 +24,8 @@ pub struct Form {
     pub trust: Arc<[TrustName]>,
     /// Its limits.
     pub limits: AccountLimits,
-    /// Its timeouts.
-    pub timeouts: Timeouts,
+    /// Its timeouts; a request has those of its site.
+    pub timeouts: Arc<Timeouts>,
     /// Counts up with every change published on this node.
     pub generation: u64,
     /// The hash of the document's text.
@@ -111,16 +111,18 @@ impl Form {
                 Served { upstream: kept.cloned().unwrap_or_else(new), spec: spec.clone() }
             })
             .collect();
+        let timeouts = Arc::new(document.timeouts.clone());
+        let tables = Arc::new(Tables::compile(document, &timeouts, upstreams));
         Self {
             state: document.state,
             tls_profile: document.tls_profile,
             trust: document.trust.as_slice().into(),
             limits: document.limits.clone(),
-            timeouts: document.timeouts.clone(),
+            timeouts,
             generation,
             hash,
             run: Arc::new(document.run.clone()),
-            tables: Arc::new(Tables::compile(document, upstreams)),
+            tables,
             refused: None,
             entering: None,
         }
@@ -338,13 +340,13 @@ impl Found<'_> {
 }
 
 impl Tables {
-    fn compile(document: &Document, upstreams: Box<[Served]>) -> Self {
+    fn compile(document: &Document, timeouts: &Arc<Timeouts>, upstreams: Box<[Served]>) -> Self {
         let shared: Vec<_> = upstreams.iter().map(|served| served.upstream.clone()).collect();
         let mut tables = Self { upstreams, ..Self::default() };
         let mut sites = Vec::with_capacity(document.sites.len());
         for written in &document.sites {
             let place = sites.len() as u32;
-            let Some(site) = Site::compile(written, place, &shared) else { continue };
+            let Some(site) = Site::compile(written, place, timeouts, &shared) else { continue };
             sites.push(site);
             for address in &written.addresses {
                 match &address.host {

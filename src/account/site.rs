@@ -1,7 +1,7 @@
 //! A site, compiled: what answers there, with every header value that does not change written out beforehand.
 
 use crate::base::SiteName;
-use crate::config::{self, Hsts, LogFormat};
+use crate::config::{self, Hsts, LogFormat, Timeouts};
 use crate::upstream::Upstream;
 use http::HeaderValue;
 use std::io::{self, Read};
@@ -15,6 +15,10 @@ pub struct Site {
     pub name: SiteName,
     /// What answers there.
     pub action: Action,
+    /// Its timeouts: the account's, where it has none of its own.
+    pub timeouts: Arc<Timeouts>,
+    /// Bytes of a request body; `None`: unlimited.
+    pub body_bytes: Option<u64>,
     /// Whether the address's path is left out where a request is forwarded.
     pub trim_path: bool,
     /// Whether clear requests are sent to `https`, where the certificate allows it.
@@ -57,9 +61,14 @@ pub struct Redirect {
 }
 
 impl Site {
-    /// Compiles `site`, the `place`th of its account; `None` where it names an upstream that the account does
-    /// not have, which the check of a document excludes.
-    pub(super) fn compile(site: &config::Site, place: u32, upstreams: &[Arc<Upstream>]) -> Option<Self> {
+    /// Compiles `site`, the `place`th of its account, whose timeouts are these; `None` where it names an upstream
+    /// that the account does not have, which the check of a document excludes.
+    pub(super) fn compile(
+        site: &config::Site,
+        place: u32,
+        timeouts: &Arc<Timeouts>,
+        upstreams: &[Arc<Upstream>],
+    ) -> Option<Self> {
         let action = match &site.action {
             config::SiteAction::Upstream(name) => {
                 Action::Forward(upstreams.iter().find(|upstream| upstream.spec().name == *name)?.clone())
@@ -70,6 +79,8 @@ impl Site {
         Some(Self {
             name: site.name.clone(),
             action,
+            timeouts: site.timeouts.clone().map_or_else(|| timeouts.clone(), |own| Arc::new(*own)),
+            body_bytes: site.limits.body_bytes,
             trim_path: site.trim_path,
             force_https: site.force_https,
             hsts: site.hsts.as_ref().and_then(hsts_value),

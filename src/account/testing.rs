@@ -3,8 +3,8 @@
 use super::Form;
 use crate::base::{AccountName, DocumentHash, Host, SiteAddress, SiteName, UpstreamName};
 use crate::config::{
-    AccountLimits, AccountState, Document, LogFormat, Site, SiteAction, Timeouts, TlsProfile, Upstream,
-    UpstreamAddress, UpstreamHost, UpstreamProtocol,
+    AccountLimits, Document, Site, SiteAction, SiteLimits, Timeouts, Upstream, UpstreamAddress, UpstreamHost,
+    UpstreamProtocol,
 };
 use std::time::Duration;
 
@@ -12,10 +12,6 @@ use std::time::Duration;
 /// wildcards are lent when the name starts with `lent`.
 pub(crate) fn document(name: &str, sites: &[(&str, &[&str])]) -> Document {
     Document {
-        name: AccountName::new(name).unwrap(),
-        state: AccountState::Active,
-        tls_profile: TlsProfile::Intermediate,
-        trust: Vec::new(),
         limits: AccountLimits {
             in_flight: 10,
             queue: 10,
@@ -27,10 +23,9 @@ pub(crate) fn document(name: &str, sites: &[(&str, &[&str])]) -> Document {
             response_buffer: 0,
         },
         timeouts: timeouts(),
-        run: crate::config::Run::default(),
-        certificates: Vec::new(),
         upstreams: vec![upstream("web")],
         sites: sites.iter().map(|(name, addresses)| site(name, addresses)).collect(),
+        ..Document::bare(AccountName::new(name).unwrap())
     }
 }
 
@@ -58,14 +53,10 @@ pub(crate) fn upstream(name: &str) -> Upstream {
 
 fn site(name: &str, addresses: &[&str]) -> Site {
     Site {
-        name: SiteName::new(name).unwrap(),
         addresses: addresses.iter().map(|address| SiteAddress::parse(address).unwrap()).collect(),
-        action: SiteAction::Upstream(UpstreamName::new("web").unwrap()),
-        trim_path: false,
-        force_https: false,
-        hsts: None,
         lend: name.starts_with("lent"),
-        log_format: LogFormat::Advanced,
+        limits: SiteLimits { body_bytes: None },
+        ..Site::bare(SiteName::new(name).unwrap(), SiteAction::Upstream(UpstreamName::new("web").unwrap()))
     }
 }
 

@@ -30,7 +30,9 @@ fn read(name: &AccountName, top: &Table<'_>, node: &Node) -> Document {
     let limits = limits(&top.table(&keys::ACCOUNT_LIMITS), node);
     let run = program::run(&top.table(&keys::RUN));
     let upstreams = upstream::read(top, limits.in_flight, run.address, &node.upstreams);
-    let sites = site::read(top, &upstreams.names);
+    let timeouts = timeouts(&top.table(&keys::ACCOUNT_TIMEOUTS), &node.timeouts, &node.timeouts);
+    let bounds = site::Bounds { limits: &limits, timeouts: &timeouts, node };
+    let sites = site::read(top, &upstreams.names, &bounds);
     let state = state(top);
     let mut checked = upstreams.checked;
     if let Some(moved) = moved(top, state, limits.in_flight) {
@@ -46,7 +48,7 @@ fn read(name: &AccountName, top: &Table<'_>, node: &Node) -> Document {
         state,
         tls_profile: tls_profile(top.get(&keys::ACCOUNT_TLS_PROFILE)).unwrap_or(node.tls_profile),
         trust: networks::named(top, node),
-        timeouts: timeouts(&top.table(&keys::ACCOUNT_TIMEOUTS), &node.timeouts),
+        timeouts,
         run,
         certificates: certificates(top),
         limits,
@@ -104,19 +106,23 @@ fn limits(table: &Table<'_>, node: &Node) -> AccountLimits {
     }
 }
 
-/// What is over before the account is known stays the node's.
-fn timeouts(table: &Table<'_>, node: &Timeouts) -> Timeouts {
-    let at_most = |setting: &Setting<Duration>, node| table.setting_within(setting, Within::AtMost(node));
-    let least = node.body_min_rate.unwrap_or(d::BODY_MIN_RATE.least);
-    let body_min_rate = table.setting_within(&d::BODY_MIN_RATE, Within::AtLeast(least));
+/// The timeouts of an account or site: `around`'s, the node's or the account's, where the table says nothing. What is over
+/// before the account is known stays the node's.
+pub(super) fn timeouts(table: &Table<'_>, around: &Timeouts, node: &Timeouts) -> Timeouts {
+    let at_most = |setting: &Setting<Duration>, default, most| {
+        table.setting_within(setting, Within::Default { default, most })
+    };
+    let rate = |timeouts: &Timeouts| timeouts.body_min_rate.unwrap_or(d::BODY_MIN_RATE.least);
+    let within = Within::DefaultAtLeast { default: rate(around), least: rate(node) };
+    let body_min_rate = table.setting_within(&d::BODY_MIN_RATE, within);
     Timeouts {
-        body_idle: at_most(&d::BODY_IDLE, node.body_idle),
+        body_idle: at_most(&d::BODY_IDLE, around.body_idle, node.body_idle),
         body_min_rate: Some(body_min_rate).filter(|rate| rate.count > 0),
-        connect: at_most(&d::CONNECT, node.connect),
-        response_header: at_most(&d::RESPONSE_HEADER, node.response_header),
-        response_idle: at_most(&d::RESPONSE_IDLE, node.response_idle),
-        write_idle: at_most(&d::WRITE_IDLE, node.write_idle),
-        tunnel_idle: at_most(&d::TUNNEL_IDLE, node.tunnel_idle),
+        connect: at_most(&d::CONNECT, around.connect, node.connect),
+        response_header: at_most(&d::RESPONSE_HEADER, around.response_header, node.response_header),
+        response_idle: at_most(&d::RESPONSE_IDLE, around.response_idle, node.response_idle),
+        write_idle: at_most(&d::WRITE_IDLE, around.write_idle, node.write_idle),
+        tunnel_idle: at_most(&d::TUNNEL_IDLE, around.tunnel_idle, node.tunnel_idle),
         handshake: node.handshake,
         header: node.header,
         idle: node.idle,

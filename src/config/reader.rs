@@ -36,8 +36,13 @@ pub(super) enum Within<T> {
     Own,
     /// At most this, which is also the default.
     AtMost(T),
-    /// At least this, which is also the default.
-    AtLeast(T),
+    /// At least `least`, with a default of its own.
+    DefaultAtLeast {
+        /// What absence means.
+        default: T,
+        /// What the node asks for.
+        least: T,
+    },
     /// At most `most`, with a default of its own.
     Default {
         /// What absence means.
@@ -158,7 +163,7 @@ impl<'s> Table<'s> {
         let (default, least, most) = match within {
             Within::Own => (setting.default, None, None),
             Within::AtMost(most) => (most, None, Some(most)),
-            Within::AtLeast(least) => (least, Some(least), None),
+            Within::DefaultAtLeast { default, least } => (default, Some(least), None),
             Within::Default { default, most } => (default, None, Some(most)),
         };
         let Some(value) = self.find(setting.name) else { return default };

@@ -1,26 +1,38 @@
 //! `[[site]]` of an account document: addresses and what answers there.
 
-use super::checked::{FixedAnswer, Hsts, LogFormat, Site, SiteAction};
+use super::checked::{
+    AccountLimits, FixedAnswer, Hsts, LogFormat, Node, Site, SiteAction, SiteLimits, Timeouts,
+};
 use super::names::Names;
-use super::reader::{Table, Value};
+use super::reader::{Table, Value, Within};
 use super::redirect;
 use super::scalar::{Scalar, Wrong, quoted};
 use super::source::Of;
 use super::values::site_address;
 use super::{defaults as d, keys};
-use crate::base::{SiteAddress, SiteName, UpstreamName};
+use crate::base::{ByteSize, SiteAddress, SiteName, UpstreamName};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
+/// What a site's own limits and timeouts start from and are held against.
+pub(super) struct Bounds<'a> {
+    /// The account's.
+    pub(super) limits: &'a AccountLimits,
+    /// The account's.
+    pub(super) timeouts: &'a Timeouts,
+    /// The most.
+    pub(super) node: &'a Node,
+}
+
 /// Reads every `[[site]]`; `upstreams` are the names there are.
-pub(super) fn read(top: &Table<'_>, upstreams: &Names) -> Vec<Site> {
+pub(super) fn read(top: &Table<'_>, upstreams: &Names, bounds: &Bounds<'_>) -> Vec<Site> {
     let tables = top.tables(&keys::SITE);
     let mut names = Names::default();
     let mut places = HashMap::new();
     let mut sites = Vec::with_capacity(tables.len());
     let mut complete = true;
     for table in &tables {
-        let site = site(table, upstreams, &mut names, &mut places);
+        let site = site(table, upstreams, bounds, &mut names, &mut places);
         complete &= site.is_some();
         sites.extend(site);
     }
@@ -33,6 +45,7 @@ pub(super) fn read(top: &Table<'_>, upstreams: &Names) -> Vec<Site> {
 fn site(
     table: &Table<'_>,
     upstreams: &Names,
+    bounds: &Bounds<'_>,
     names: &mut Names,
     places: &mut HashMap<String, String>,
 ) -> Option<Site> {
@@ -43,11 +56,14 @@ fn site(
     let log_format = table.get(&keys::SITE_LOG_FORMAT).and_then(log_format);
     let (force_https, lend) = (table.setting(&d::FORCE_HTTPS), table.setting(&d::LEND));
     let trim_path = table.setting(&d::TRIM_PATH);
+    let (limits, timeouts) = bounds_of_its_own(table, action.as_ref(), bounds);
     Some(Site {
         name: name?,
         addresses: addresses?,
         action: action?,
         trim_path,
+        limits,
+        timeouts,
         force_https,
         hsts,
         lend,
@@ -130,6 +146,29 @@ fn fixed(table: &Table<'_>) -> Option<FixedAnswer> {
 
 /// How the names of pages end.
 const PAGES: [&str; 3] = [".html", ".txt", ".json"];
+
+/// The site's own limits, and timeouts where it has any.
+fn bounds_of_its_own(
+    table: &Table<'_>,
+    action: Option<&SiteAction>,
+    bounds: &Bounds<'_>,
+) -> (SiteLimits, Option<Box<Timeouts>>) {
+    let (limits, timeouts) = (table.table(&keys::SITE_LIMITS), table.table(&keys::SITE_TIMEOUTS));
+    if !matches!(action, None | Some(SiteAction::Upstream(_))) {
+        let own = [keys::SITE_LIMITS.name, keys::SITE_TIMEOUTS.name];
+        for name in own.into_iter().filter(|name| table.wrote(name)) {
+            let wrong = Wrong::new("no upstream is asked here");
+            table.refuse_key(name, wrong.hint("it is for sites with an `upstream`"));
+        }
+    }
+    let within = Within::Default {
+        default: bounds.limits.body_bytes.map(ByteSize),
+        most: bounds.node.limits.body_bytes.map(ByteSize),
+    };
+    let body_bytes = limits.setting_within(&d::BODY_BYTES, within).map(|size| size.0);
+    let own = super::document::timeouts(&timeouts, bounds.timeouts, &bounds.node.timeouts);
+    (SiteLimits { body_bytes }, timeouts.is_present().then(|| Box::new(own)))
+}
 
 fn named(value: Value<'_, '_>, upstreams: &Names) -> Option<UpstreamName> {
     let name = value.text()?;

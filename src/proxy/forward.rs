@@ -39,20 +39,20 @@ pub async fn to_upstream<C: Client>(
     if hops.own || hops.all > MOST_HOPS {
         return Err(Refusal::new(Cause::Loop, "the upstream's address leads back here"));
     }
-    if let (BodyLength::Length(bytes), Some(most)) = (head.body(), place.form.limits.body_bytes)
+    if let (BodyLength::Length(bytes), Some(most)) = (head.body(), place.site().body_bytes)
         && bytes > most
     {
         return Err(Refusal::new(Cause::BodyTooLarge, format!("{bytes} bytes, at most {most} are taken")));
     }
     if head.body() == BodyLength::Length(0) {
-        deliver::empty_body(client, record, place.form.timeouts.body_idle).await?;
+        deliver::empty_body(client, record, place.site().timeouts.body_idle).await?;
     }
     let tunnel = match head.upgrade() {
         Some(_) => Some(place.account.gate().reserve_tunnel()?),
         None => None,
     };
     let limits = &place.form.limits;
-    let upload = prefetch::body(client, record, head, limits.request_buffer, &place.form.timeouts).await?;
+    let upload = prefetch::body(client, record, head, limits.request_buffer, &place.site().timeouts).await?;
     let attempt = Attempt { connection, head, place, upstream };
     // A request that cannot be repeated asks for a connection that has just proved to be alive.
     let repeatable = head.is_idempotent() && head.body() == BodyLength::None && head.upgrade().is_none();
@@ -109,7 +109,7 @@ impl Attempt<'_> {
         let now = now();
         let patience = Patience {
             queue: now + self.place.form.limits.queue_timeout,
-            connect: self.place.form.timeouts.connect,
+            connect: self.place.site().timeouts.connect,
             drain: self.place.form.timeouts.drain,
         };
         let pools = &self.connection.worker.pools;
@@ -139,8 +139,8 @@ impl Attempt<'_> {
             if hsts.is_some() { KnownSet::of(&[Known::StrictTransportSecurity]) } else { KnownSet::EMPTY };
         let rules = Rules {
             request: self.head,
-            timeouts: &self.place.form.timeouts,
-            body_bytes: self.place.form.limits.body_bytes,
+            timeouts: &self.place.site().timeouts,
+            body_bytes: self.place.site().body_bytes,
             key,
             extra: Extra { append: append.filled(), drop: replaced },
             response_buffer: self.place.form.limits.response_buffer,

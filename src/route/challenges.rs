@@ -3,10 +3,7 @@
 use super::Matched;
 use crate::account::{Account, Form};
 use crate::base::{AccountName, DocumentHash, SiteName};
-use crate::config::{
-    AccountLimits, AccountState, Acme, Document, LogFormat, Run, Site, SiteAction, Timeouts, TlsProfile,
-    Upstream,
-};
+use crate::config::{Acme, Document, Site, SiteAction, Upstream};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -25,27 +22,11 @@ impl Challenges {
         match acme {
             Acme::Tokens(directory) => Some(Self::Tokens(directory.as_path().into())),
             Acme::Forward(upstream) => {
-                let site = Site {
-                    name: SiteName::new(NAME).ok()?,
-                    addresses: Vec::new(),
-                    action: SiteAction::Upstream(upstream.name.clone()),
-                    trim_path: false,
-                    force_https: false,
-                    hsts: None,
-                    lend: false,
-                    log_format: LogFormat::Advanced,
-                };
+                let action = SiteAction::Upstream(upstream.name.clone());
                 let document = Document {
-                    name: AccountName::new(NAME).ok()?,
-                    state: AccountState::Active,
-                    tls_profile: TlsProfile::Intermediate,
-                    limits: AccountLimits::default(),
-                    timeouts: Timeouts::default(),
-                    trust: Vec::new(),
-                    run: Run::default(),
-                    certificates: Vec::new(),
                     upstreams: vec![Upstream::clone(upstream)],
-                    sites: vec![site],
+                    sites: vec![Site::bare(SiteName::new(NAME).ok()?, action)],
+                    ..Document::bare(AccountName::new(NAME).ok()?)
                 };
                 let form = Form::compile(&document, DocumentHash::of(NAME.as_bytes()), 0, None);
                 let account = Account::new(document.name, form);

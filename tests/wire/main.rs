@@ -12,6 +12,7 @@ mod same_requests;
 mod revisions;
 mod same_answers;
 mod tunnels;
+mod bounds;
 mod challenges;
 mod hostile_upstream;
 mod states;

@@ -568,6 +568,18 @@ const WRONG_SITES: &[(&str, &[&str])] = &[
         &["7:12: site[0].upstream: `upstream` and `redirect` cannot both answer (remove one of the two)"],
     ),
     (
+        "addresses = []\nupstream = \"web\"\nlimits = { body_bytes = \"2G\", in_flight = 5 }\ntimeouts = { connect = \"30s\" }",
+        &[
+            "8:25: site[0].limits.body_bytes: \"2G\" is more than the node's \"1G\" (the operator's node file sets the bound)",
+            "8:31: site[0].limits.in_flight: no such key (`in_flight` belongs in [limits])",
+            "9:24: site[0].timeouts.connect: \"30s\" is more than the node's \"5s\" (the operator's node file sets the bound)",
+        ],
+    ),
+    (
+        "addresses = []\nanswer = { status = 451 }\nlimits = { body_bytes = \"1M\" }",
+        &["8:10: site[0].limits: no upstream is asked here (it is for sites with an `upstream`)"],
+    ),
+    (
         "addresses = []\nanswer = { status = 301, page = \"x.php\" }",
         &[
             "7:21: site[0].answer.status: 301 is not the status of an answer with a page (write one such as 200, 404, 410, 451 \
@@ -921,4 +933,20 @@ fn an_account_names_the_sets_it_sits_behind() {
           writes it)"
         ]
     );
+}
+
+#[test]
+fn a_site_starts_from_its_account_and_may_go_as_far_as_the_node() {
+    let text = "[limits]\nbody_bytes = \"1M\"\n[timeouts]\nconnect = \"1s\"\nwrite_idle = \"10s\"\n\
+                [[upstream]]\nname = \"web\"\naddress = \"[::1]:1\"\n\
+                [[site]]\nname = \"own\"\naddresses = []\nupstream = \"web\"\n\
+                limits = { body_bytes = \"2M\" }\ntimeouts = { connect = \"2s\" }\n\
+                [[site]]\nname = \"plain\"\naddresses = []\nupstream = \"web\"\n";
+    let document = read(text);
+    let [own, plain] = &document.sites[..] else { panic!() };
+    assert_eq!((own.limits.body_bytes, plain.limits.body_bytes), (Some(2 << 20), Some(1 << 20)));
+    let timeouts = own.timeouts.as_deref().unwrap();
+    assert_eq!((timeouts.connect, timeouts.write_idle), (Duration::from_secs(2), Duration::from_secs(10)));
+    assert_eq!(timeouts.response_header, document.timeouts.response_header);
+    assert!(plain.timeouts.is_none());
 }
