@@ -3,7 +3,7 @@
 
 use super::paths::{Paths, Readings, cut};
 use super::{Claim, Entry, Pattern, Site};
-use crate::base::{DocumentHash, Host, HostPattern, SiteName, TrustName};
+use crate::base::{Access, DocumentHash, Host, HostPattern, SiteName, TrustName};
 use crate::config::{
     self, AccountLimits, AccountState, AttachedCertificate, Document, Run, Timeouts, TlsProfile,
 };
@@ -22,6 +22,8 @@ pub struct Form {
     pub tls_profile: TlsProfile,
     /// The sets of peers that are believed for it.
     pub trust: Arc<[TrustName]>,
+    /// Whom it lets in; `None`: everybody.
+    pub access: Option<Arc<Access>>,
     /// Its limits.
     pub limits: AccountLimits,
     /// Its timeouts; a request has those of its site.
@@ -117,6 +119,7 @@ impl Form {
             state: document.state,
             tls_profile: document.tls_profile,
             trust: document.trust.as_slice().into(),
+            access: (!document.access.is_open()).then(|| Arc::new(document.access.clone())),
             limits: document.limits.clone(),
             timeouts,
             generation,

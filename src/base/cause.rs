@@ -145,7 +145,7 @@ causes! {
     /// More requests a second than the account may have.
     Rate = "rate" 429 "http_request_denied" Limit keep INFO;
     /// The client's network is not let in.
-    Denied = "denied" 403 "http_request_denied" Limit close INFO;
+    Denied = "denied" 403 "http_request_denied" Limit keep INFO;
     /// More connections or handshakes than one client may have.
     ClientLimit = "client_limit" 429 "http_request_denied" Limit close INFO;
     /// The account's queue is full.

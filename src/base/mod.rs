@@ -25,7 +25,7 @@ pub use hash::{DocumentHash, NoHash};
 pub use host::{Authority, Host, HostError, HostPattern, PathPrefix, SiteAddress};
 pub use id::{AccountName, NameError, RequestId, SiteName, TrustName, UpstreamName};
 pub use loans::Pooled;
-pub use networks::Networks;
+pub use networks::{Access, Networks};
 pub use quantity::{
     ByteSize, QuantityError, Rate, parse_byte_size, parse_duration, parse_rate, written_duration,
 };

@@ -49,6 +49,27 @@ impl FromIterator<IpNet> for Networks {
     }
 }
 
+/// Which addresses are let in.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Access {
+    /// These are not.
+    pub deny: Networks,
+    /// Where there is such a list, only these are, and of them those that are not denied.
+    pub allow: Option<Networks>,
+}
+
+impl Access {
+    /// Whether `ip` is let in. Cost: two binary searches at most.
+    pub fn lets_in(&self, ip: IpAddr) -> bool {
+        !self.deny.contains(ip) && self.allow.as_ref().is_none_or(|allow| allow.contains(ip))
+    }
+
+    /// Whether everybody is let in.
+    pub fn is_open(&self) -> bool {
+        self.deny.is_empty() && self.allow.is_none()
+    }
+}
+
 /// The ranges in order, those that touch or overlap made one.
 fn merged<T: Copy + Ord>(mut ranges: Vec<(T, T)>, next: impl Fn(T) -> Option<T>) -> Box<[(T, T)]> {
     ranges.sort_unstable();
@@ -98,6 +119,22 @@ mod tests {
         let mapped = networks(&["::ffff:192.0.2.0/120"]);
         assert!(mapped.contains(ip("192.0.2.7")) && !mapped.contains(ip("192.0.3.7")));
         assert!(networks(&["192.0.2.0/24"]).contains(ip("::ffff:192.0.2.7")));
+    }
+
+    #[test]
+    fn a_denial_outweighs_an_allowance_and_a_list_of_the_allowed_is_whole() {
+        let lets_in = |deny: &[&str], allow: Option<&[&str]>, ip: &str| {
+            let access = Access { deny: networks(deny), allow: allow.map(networks) };
+            assert_eq!(access.is_open(), deny.is_empty() && allow.is_none());
+            access.lets_in(ip.parse().unwrap())
+        };
+        assert!(lets_in(&[], None, "192.0.2.1"));
+        assert!(!lets_in(&["192.0.2.0/24"], None, "192.0.2.1") && lets_in(&["192.0.2.0/24"], None, "::1"));
+        assert!(!lets_in(&[], Some(&[]), "::1"));
+        let office: Option<&[&str]> = Some(&["192.0.2.0/24"]);
+        assert!(lets_in(&[], office, "192.0.2.1") && !lets_in(&[], office, "192.0.3.1"));
+        assert!(!lets_in(&["192.0.2.1/32"], office, "::ffff:192.0.2.1"));
+        assert!(lets_in(&["192.0.2.1/32"], office, "192.0.2.2") && !lets_in(&["::/0"], office, "192.0.3.1"));
     }
 
     fn any_network() -> impl Strategy<Value = IpNet> {

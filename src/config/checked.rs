@@ -38,6 +38,10 @@ pub struct Node {
     pub default_certificate: Option<PathBuf>,
     /// `[[trust]]`, in the order written.
     pub trust: Vec<Trust>,
+    /// `[deny]`: clients that are refused.
+    pub deny: Option<NetworkList>,
+    /// `[allow]`: the only clients that are not.
+    pub allow: Option<NetworkList>,
     /// `[admin] socket`.
     pub admin: Option<PathBuf>,
     /// `[metrics] address`.
@@ -134,11 +138,13 @@ impl Node {
 
     /// The files of networks that it names.
     pub fn network_files(&self) -> impl Iterator<Item = NetworkFile<'_>> {
-        self.trust.iter().filter_map(|trust| match &trust.networks {
+        let trust = self.trust.iter().map(|set| (format!("trust-{}", set.name), &set.networks, false));
+        // Nobody may be denied; a list by which nobody is let in is one that was not written to its end.
+        let deny = self.deny.iter().map(|list| ("deny".to_owned(), list, true));
+        let allow = self.allow.iter().map(|list| ("allow".to_owned(), list, false));
+        trust.chain(deny).chain(allow).filter_map(|(role, list, may_be_empty)| match list {
             NetworkList::Listed(_) => None,
-            NetworkList::File(path) => {
-                Some(NetworkFile { role: format!("trust-{}", trust.name), path, may_be_empty: false })
-            }
+            NetworkList::File(path) => Some(NetworkFile { role, path, may_be_empty }),
         })
     }
 

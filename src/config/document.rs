@@ -48,6 +48,7 @@ fn read(name: &AccountName, top: &Table<'_>, node: &Node) -> Document {
         state,
         tls_profile: tls_profile(top.get(&keys::ACCOUNT_TLS_PROFILE)).unwrap_or(node.tls_profile),
         trust: networks::named(top, node),
+        access: networks::access_of_account(top),
         timeouts,
         run,
         certificates: certificates(top),

@@ -27,6 +27,8 @@ pub(super) static NODE_FILE: Section = Section {
         &ACME,
         &UPSTREAMS,
         &TRUST,
+        &DENY,
+        &ALLOW,
         &LAUNCHER,
         &ADMIN,
         &METRICS,
@@ -35,8 +37,6 @@ pub(super) static NODE_FILE: Section = Section {
         &NODE_TIMEOUTS,
     ],
     later: &[
-        Later { name: "deny", hint: "a packet filter refuses networks today" },
-        Later { name: "allow", hint: "a packet filter refuses networks today" },
         Later { name: "legal", hint: "the access log has the visitors' addresses" },
         Later { name: "waf", hint: "requests reach the upstreams unfiltered" },
         Later { name: "cache", hint: "every request goes to its upstream" },

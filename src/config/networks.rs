@@ -1,5 +1,5 @@
-//! Lists of networks, in a table or in a file of their own, and what they are for: `[[trust]]` of the node file,
-//! `trust` of an account document.
+//! Lists of networks, in a table or in a file of their own, and what they are for: `[[trust]]`, `[deny]` and
+//! `[allow]` of the node file, `trust`, `[deny]` and `[allow]` of an account document.
 
 use super::checked::{NetworkList, Node, Trust, TrustHeader};
 use super::directory;
@@ -11,7 +11,7 @@ use super::scalar::{Wrong, quoted};
 use super::source::{MAX_FILE_BYTES, Of};
 use super::values::network;
 use super::{defaults as d, keys};
-use crate::base::{Networks, TrustName};
+use crate::base::{Access, Networks, TrustName};
 use ipnet::IpNet;
 use std::path::Path;
 
@@ -64,17 +64,35 @@ fn set_named(text: &str, node: &Node) -> Result<TrustName, Wrong> {
     })
 }
 
+/// `[deny]` and `[allow]` of the node file.
+pub(super) fn access(top: &Table<'_>) -> (Option<NetworkList>, Option<NetworkList>) {
+    let (deny, allow) = (top.table(&keys::DENY), top.table(&keys::ALLOW));
+    let deny = if deny.is_present() { list(&deny, None) } else { None };
+    (deny, if allow.is_present() { list(&allow, Some(NOBODY)) } else { None })
+}
+
+/// `[deny]` and `[allow]` of an account document.
+pub(super) fn access_of_account(top: &Table<'_>) -> Access {
+    let (deny, allow) = (top.table(&keys::ACCOUNT_DENY), top.table(&keys::ACCOUNT_ALLOW));
+    let from = |table: &Table<'_>, never_empty: Option<&str>| {
+        if !table.is_present() {
+            return None;
+        }
+        let Some(from) = table.get(&keys::NETWORKS_FROM) else {
+            let wrong = Wrong::new("no networks are named");
+            table.refuse(Of::Absence, wrong.hint("write from = [\"192.0.2.0/24\"]"));
+            return None;
+        };
+        Some(written(&from, never_empty))
+    };
+    Access { deny: from(&deny, None).unwrap_or_default(), allow: from(&allow, Some(NOBODY)) }
+}
+
 /// The networks of a table with `from` and `file`; `never_empty` is what to say of one that names none.
 fn list(table: &Table<'_>, never_empty: Option<&str>) -> Option<NetworkList> {
     let (from, file) = (table.get(&keys::NETWORKS_FROM), table.get(&keys::NETWORKS_FILE));
     match (from, file) {
-        (Some(from), None) => {
-            let listed = listed(&from);
-            if let Some(why) = never_empty.filter(|_| from.is_empty_list()) {
-                from.refuse(Wrong::new(why).hint("name networks, or remove the table"));
-            }
-            Some(NetworkList::Listed(listed))
-        }
+        (Some(from), None) => Some(NetworkList::Listed(written(&from, never_empty))),
         (None, Some(file)) => file.path_buf().map(NetworkList::File),
         (Some(_), Some(file)) => {
             file.path_buf();
@@ -92,8 +110,12 @@ fn list(table: &Table<'_>, never_empty: Option<&str>) -> Option<NetworkList> {
     }
 }
 
-fn listed(from: &Value<'_, '_>) -> Networks {
-    from.items(MAX_LISTED).filter_map(|item| item.parse(network)).collect()
+fn written(from: &Value<'_, '_>, never_empty: Option<&str>) -> Networks {
+    let networks = from.items(MAX_LISTED).filter_map(|item| item.parse(network)).collect();
+    if let Some(why) = never_empty.filter(|_| from.is_empty_list()) {
+        from.refuse(Wrong::new(why).hint("name networks, or remove the table"));
+    }
+    networks
 }
 
 fn header(text: &str) -> Result<TrustHeader, Wrong> {
@@ -163,6 +185,9 @@ fn parse(file: &Path, text: &str, may_be_empty: bool) -> Result<Networks, Report
     }
     Ok(networks.into_iter().collect())
 }
+
+/// What a list of the allowed that names nobody comes to.
+const NOBODY: &str = "nobody would be let in";
 
 /// Sets of a node, and those an account names: each that holds for a request may be searched for it.
 const MAX_SETS: usize = 64;

@@ -30,6 +30,7 @@ fn read(source: &Source<'_>, top: &Table<'_>, machine: &Machine) -> Node {
     let node = top.table(&keys::NODE);
     let certificates = top.table(&keys::CERTIFICATES);
     let (accounts, default_site) = accounts(top);
+    let (deny, allow) = networks::access(top);
     let state = path(&node, &keys::NODE_STATE).unwrap_or_else(|| d::STATE.into());
     Node {
         file: source.file().to_owned(),
@@ -51,6 +52,8 @@ fn read(source: &Source<'_>, top: &Table<'_>, machine: &Machine) -> Node {
         certificates: path(&certificates, &keys::CERTIFICATES_DIRECTORY),
         default_certificate: path(&certificates, &keys::CERTIFICATES_DEFAULT),
         trust: networks::trust(top),
+        deny,
+        allow,
         admin: path(&top.table(&keys::ADMIN), &keys::ADMIN_SOCKET).or_else(|| Some(d::ADMIN_SOCKET.into())),
         metrics: top.table(&keys::METRICS).get(&keys::METRICS_ADDRESS).and_then(|v| v.parse(socket_address)),
         acme: acme(&top.table(&keys::ACME)),

@@ -3,7 +3,7 @@
 
 use super::documents::write_whole;
 use super::stamp::Stamp;
-use crate::base::{Networks, wall};
+use crate::base::{Access, Networks, wall};
 use crate::config::{self, NetworkFile, NetworkList, Node, Problem, Report};
 use crate::limit::{Lists, Rules, TrustSet};
 use std::collections::{BTreeMap, BTreeSet};
@@ -130,7 +130,11 @@ impl NetworkFiles {
             header: set.header.clone(),
             everywhere: set.everywhere,
         });
-        self.lists.publish(Rules { trust: trust.collect() });
+        let access = Access {
+            deny: node.deny.as_ref().map(networks).unwrap_or_default(),
+            allow: node.allow.as_ref().map(networks),
+        };
+        self.lists.publish(Rules { trust: trust.collect(), access });
     }
 }
 

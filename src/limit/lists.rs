@@ -1,8 +1,8 @@
-//! The lists of networks in effect: whom the node believes. Compiled by the control thread from the node file and the
+//! The lists of networks in effect: whom the node believes, and whom it lets in. Compiled by the control thread from the node file and the
 //! files it names, swapped whole; asked by workers for every connection and request, at the cost of one load where
 //! there is no list at all.
 
-use crate::base::{Networks, TrustName};
+use crate::base::{Access, Networks, TrustName};
 use crate::config::TrustHeader;
 use arc_swap::{ArcSwap, Guard};
 use std::net::IpAddr;
@@ -22,6 +22,8 @@ pub struct Lists {
 pub struct Rules {
     /// Whom to believe, in the order written.
     pub trust: Box<[TrustSet]>,
+    /// Whom the node lets in.
+    pub access: Access,
 }
 
 /// A set of peers that are believed.
@@ -88,7 +90,7 @@ mod tests {
             set("other", "192.0.2.0/23", false),
             set("front", "198.51.100.0/24", true),
         ]);
-        lists.publish(Rules { trust });
+        lists.publish(Rules { trust, access: Access::default() });
         let rules = lists.rules().unwrap();
         let names =
             |names: &[&str]| names.iter().map(|name| TrustName::new(name).unwrap()).collect::<Vec<_>>();

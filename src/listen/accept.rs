@@ -283,11 +283,20 @@ async fn after_header(mut accepted: Accepted, node: &Node, entrance: &Entrance) 
     None
 }
 
-/// The connection, unless its client has as many as it may have: then it is closed before anything is said. A proxy that
-/// is believed counts against no client: it brings many.
+/// The connection, unless its client is not let in or has as many as it may have: then it is closed before anything is
+/// said. A proxy that is believed counts against no client, and is no client: it brings many, and names them.
 fn within_limits(mut accepted: Accepted, node: &Node, entrance: &Entrance) -> Option<Accepted> {
-    if entrance.lists.rules().is_some_and(|rules| rules.is_proxy(accepted.client.ip())) {
-        return Some(accepted);
+    if let Some(rules) = entrance.lists.rules() {
+        let ip = accepted.client.ip();
+        if rules.is_proxy(ip) {
+            return Some(accepted);
+        }
+        if !rules.access.lets_in(ip) {
+            entrance.metrics.failed(Cause::Denied);
+            tracing::debug!(client = %accepted.client, "connection denied");
+            accepted.stream.close_quietly();
+            return None;
+        }
     }
     let tls = accepted.listen.tls;
     let reached = accepted.guard.admit(accepted.client.key(), tls, &node.limits, accepted.at).err();

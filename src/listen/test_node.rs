@@ -26,6 +26,8 @@ pub(super) fn test_node(addresses: &[&str], workers: usize) -> Node {
         default_site: None,
         certificates: None,
         default_certificate: None,
+        deny: None,
+        allow: None,
         trust: Vec::new(),
         admin: None,
         metrics: None,

@@ -1,8 +1,7 @@
 //! A request: the one function that every request of every version passes, and the steps it takes, in order.
 //!
-//! challenges · host → account → site · who asks · may this connection ask for it · the account admits · elsewhere, if it
-//! has moved · answers that need no upstream ·
-//! lease · head rewritten · forwarded · answer · record written
+//! challenges · host → account → site · who asks · may this connection ask for it · may this visitor · the account
+//! admits · elsewhere, if it has moved · answers that need no upstream · lease · head rewritten · forwarded · answer · record written
 
 mod asker;
 mod challenge;
@@ -56,6 +55,7 @@ async fn steps<C: Client>(
     }
     let place = place::find(connection, head, record)?;
     place::check_connection(connection, head, &place)?;
+    place::check_visitor(connection, &place, record.asker())?;
     if place.form.state == AccountState::Suspended {
         // Before anything that belongs to those who are served: a place, a turn.
         return Err(Cause::Suspended.into());

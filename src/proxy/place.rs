@@ -33,6 +33,19 @@ pub fn find(connection: &Connection, head: &RequestHead, record: &mut Record) ->
     }
 }
 
+/// Whether the node and the account let the visitor in: 403 where one of them does not. Of an account that has moved
+/// the other node decides.
+pub fn check_visitor(connection: &Connection, place: &Matched, asker: &Asker) -> Result<(), Refusal> {
+    if connection.worker.lists.rules().is_some_and(|rules| !rules.access.lets_in(asker.ip)) {
+        return Err(Refusal::new(Cause::Denied, "by the node's list"));
+    }
+    let access = place.form.access.as_ref().filter(|_| place.form.moved().is_none());
+    if access.is_some_and(|access| !access.lets_in(asker.ip)) {
+        return Err(Refusal::new(Cause::Denied, "by the account's list"));
+    }
+    Ok(())
+}
+
 /// The SNI ≠ Host rule: 421 where this connection may not ask for the host.
 pub fn check_connection(connection: &Connection, head: &RequestHead, place: &Matched) -> Result<(), Refusal> {
     let Some(tls) = &connection.tls else {

@@ -1,7 +1,8 @@
 //! What accounts and sites bound for themselves: sizes, times, and whom they let in.
 
 use crate::support::edge::Files;
-use crate::support::{Edge, Origin, Recorder};
+use crate::support::h2::H2;
+use crate::support::{Edge, Message, Origin, Raw, Recorder, account, wait};
 
 /// A site takes what its own limit allows, above the account's and below the node's; the others take the account's.
 #[test]
@@ -56,6 +57,82 @@ fn a_site_has_timeouts_of_its_own() {
     tunnel_end.send("HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n");
     assert_eq!(tunnel.head().status(), 101);
     tunnel.expect_close();
+}
+
+/// Nothing is said to whom the node refuses; whom a believed peer names is told, on a connection that was open before too.
+#[test]
+fn the_node_refuses_networks() {
+    let upstream = Recorder::new();
+    let edge = Files::new()
+        .tables(CDN)
+        .tables("[deny]\nfile = \"deny.txt\"\n")
+        .file("deny.txt", "192.0.2.0/24\n::1\n")
+        .document("alice", &account("\"a.test\"", &upstream.address()))
+        .start();
+    for kind in ["clear", "tls"] {
+        let (rest, _) = Raw::clear(edge.listener("::1", kind)).read_to_end();
+        assert_eq!(rest, b"", "{kind}");
+    }
+    let mut cdn = edge.connect();
+    let denied = ask(&mut cdn, "192.0.2.7");
+    assert_eq!((denied.status(), denied.word()), (403, "denied"));
+    assert_eq!(denied.error_type(), "http_request_denied");
+    let mut tls = edge.connect_tls("a.test");
+    assert_eq!(ask(&mut tls, "192.0.2.7").word(), "denied");
+    upstream.expect_nothing();
+    let line = wait::until("the log", || edge.access_log("alice").lines().next().map(str::to_owned));
+    assert!(line.starts_with("a.test 192.0.2.7 - - [") && line.contains("\" 403 "), "{line}");
+
+    edge.write_file("deny.txt", "");
+    edge.expect_log("networks read file=deny.txt ranges=0");
+    cdn.send(request("192.0.2.7"));
+    let mut served = upstream.accept();
+    served.request();
+    served.send("HTTP/1.1 204 No Content\r\n\r\n");
+    assert_eq!(cdn.response().status(), 204);
+    let _open =
+        Raw::clear(edge.listener("::1", "clear")).send("GET / HTTP/1.1\r\nHost: x\r\n\r\n").response();
+}
+
+/// An account lets in whom it says, whoever else the node does; challenges are answered to everybody.
+#[test]
+fn an_account_refuses_networks() {
+    let origin = Origin::saying("here");
+    let access = "[deny]\nfrom = [\"192.0.2.66\"]\n[allow]\nfrom = [\"192.0.2.0/24\"]\n";
+    let alice = format!("trust = [\"cdn\"]\n{access}{}", account("\"a.test\"", &origin.address()));
+    let edge = Files::new()
+        .tables(CDN)
+        .set("acme", "tokens", "\"tokens\"")
+        .file("tokens/t", "t.digest")
+        .document("alice", &alice)
+        .document("bob", &account("\"b.test\"", &origin.address()))
+        .start();
+    let mut raw = edge.connect();
+    for (client, status) in [("192.0.2.7", 200), ("192.0.2.66", 403), ("198.51.100.1", 403), ("::1", 403)] {
+        assert_eq!(ask(&mut raw, client).status(), status, "{client}");
+    }
+    let mut h2 = H2::connect(&edge, "a.test");
+    for (stream, client, status) in [(1, "192.0.2.66", 403), (3, "192.0.2.7", 200)] {
+        h2.request(stream, "GET", "a.test", "/", &[("x-forwarded-for", client)], true);
+        assert_eq!(h2.response(stream).status(), status);
+    }
+    let challenge = "GET /.well-known/acme-challenge/t HTTP/1.1\r\nHost: a.test\r\n\r\n";
+    assert_eq!(edge.connect().send(challenge).response().text(), "t.digest");
+    assert_eq!(edge.connect().send("GET / HTTP/1.1\r\nHost: b.test\r\n\r\n").response().text(), "here");
+    assert_eq!(origin.requests().len(), 3);
+    edge.write_document("alice", &alice.replace(access, ""));
+    wait::until("the document", || (ask(&mut raw, "198.51.100.1").status() == 200).then_some(()));
+}
+
+/// 127.0.0.1 is believed for every account.
+const CDN: &str = "[[trust]]\nname = \"cdn\"\nfrom = [\"127.0.0.1\"]\neverywhere = true\n";
+
+fn request(client: &str) -> String {
+    format!("GET / HTTP/1.1\r\nHost: a.test\r\nX-Forwarded-For: {client}\r\n\r\n")
+}
+
+fn ask(raw: &mut Raw, client: &str) -> Message {
+    raw.send(request(client)).response()
 }
 
 fn site(name: &str, addresses: &str, upstream: &str) -> String {

@@ -1,7 +1,7 @@
 //! A checked account document.
 
 use super::{Timeouts, TlsProfile};
-use crate::base::{AccountName, Host, Rate, SiteAddress, SiteName, TrustName, UpstreamName};
+use crate::base::{Access, AccountName, Host, Rate, SiteAddress, SiteName, TrustName, UpstreamName};
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -18,6 +18,8 @@ pub struct Document {
     pub tls_profile: TlsProfile,
     /// `trust`: the sets of peers that are believed for this account, beside those that are everywhere.
     pub trust: Vec<TrustName>,
+    /// `[deny]` and `[allow]`: the clients that are let in.
+    pub access: Access,
     /// `[limits]`.
     pub limits: AccountLimits,
     /// Timeouts in effect.
@@ -40,6 +42,7 @@ impl Document {
             state: AccountState::Active,
             tls_profile: TlsProfile::Intermediate,
             trust: Vec::new(),
+            access: Access::default(),
             limits: AccountLimits::default(),
             timeouts: Timeouts::default(),
             run: Run::default(),

@@ -22,6 +22,8 @@ fn node() -> Node {
         upstreams: Outside::default(),
         certificates: None,
         default_certificate: None,
+        deny: None,
+        allow: None,
         trust: Vec::new(),
         admin: None,
         metrics: None,
@@ -949,4 +951,25 @@ fn a_site_starts_from_its_account_and_may_go_as_far_as_the_node() {
     assert_eq!((timeouts.connect, timeouts.write_idle), (Duration::from_secs(2), Duration::from_secs(10)));
     assert_eq!(timeouts.response_header, document.timeouts.response_header);
     assert!(plain.timeouts.is_none());
+}
+
+#[test]
+fn an_account_lets_in_whom_it_says() {
+    let access = read("[deny]\nfrom = [\"192.0.2.66\"]\n[allow]\nfrom = [\"192.0.2.0/24\"]\n").access;
+    let lets_in = |ip: &str| access.lets_in(ip.parse().unwrap());
+    assert!(lets_in("192.0.2.1") && !lets_in("192.0.2.66") && !lets_in("::1"));
+    assert!(read("").access.is_open());
+    for (text, problem) in [
+        (
+            "[allow]\nfrom = []",
+            "2:8: allow.from: nobody would be let in (name networks, or remove the table)",
+        ),
+        ("[deny]", "1:1: deny: no networks are named (write from = [\"192.0.2.0/24\"])"),
+        (
+            "[deny]\nfrom = [\"x\"]",
+            "2:9: deny.from[0]: \"x\" is not a network (write an address and a prefix, as in \"192.0.2.0/24\")",
+        ),
+    ] {
+        assert_eq!(problems(text), [problem], "{text}");
+    }
 }

@@ -3,8 +3,9 @@
 use super::super::defaults as d;
 use super::super::setting::{Absent, Key, Later, Section};
 use super::{
-    FOREIGN, NODE_TLS_PROFILE, RUN, UPSTREAM_COMMAND, UPSTREAM_DIRECTORY, UPSTREAM_ENVIRONMENT,
-    UPSTREAM_HOT_RESTART, UPSTREAM_OVERLAP, UPSTREAM_READY_PATH, UPSTREAM_REVISION, UPSTREAM_STOP_SIGNAL,
+    FOREIGN, NETWORKS_FROM, NODE_TLS_PROFILE, RUN, UPSTREAM_COMMAND, UPSTREAM_DIRECTORY,
+    UPSTREAM_ENVIRONMENT, UPSTREAM_HOT_RESTART, UPSTREAM_OVERLAP, UPSTREAM_READY_PATH, UPSTREAM_REVISION,
+    UPSTREAM_STOP_SIGNAL,
 };
 
 /// An account document.
@@ -15,7 +16,16 @@ pub(in crate::config) static ACCOUNT_FILE: Section = Section {
     about: "`accounts.d/NAME.toml`, one per account; the file's name is the account's: `a-z`, `0-9` and `-`, at most \
             63, not beginning with `-`. The same holds for sites and upstreams.",
     keys: &[&ACCOUNT_STATE, &ACCOUNT_MOVED_TO, &ACCOUNT_MOVED_CA, &ACCOUNT_TLS_PROFILE, &ACCOUNT_TRUST],
-    tables: &[&ACCOUNT_LIMITS, &ACCOUNT_TIMEOUTS, &RUN, &CERTIFICATE, &UPSTREAM, &SITE],
+    tables: &[
+        &ACCOUNT_LIMITS,
+        &ACCOUNT_TIMEOUTS,
+        &ACCOUNT_DENY,
+        &ACCOUNT_ALLOW,
+        &RUN,
+        &CERTIFICATE,
+        &UPSTREAM,
+        &SITE,
+    ],
     later: &[
         Later { name: "dedicated", hint: "accounts are found by host name on every address" },
         Later { name: "default_site", hint: "hosts that no document holds go to the node's `default_site`" },
@@ -24,8 +34,6 @@ pub(in crate::config) static ACCOUNT_FILE: Section = Section {
             hint: "a Host other than the SNI is served where one certificate covers both",
         },
         Later { name: "protocols", hint: "the listener's `protocols` hold for every account" },
-        Later { name: "deny", hint: "nobody is refused by address" },
-        Later { name: "allow", hint: "nobody is refused by address" },
         Later { name: "logs", hint: "the node's `[logs]` hold for every account" },
         Later { name: "waf", hint: "requests reach the upstream unfiltered" },
         Later { name: "cache", hint: "every request goes to its upstream" },
@@ -110,6 +118,33 @@ pub(in crate::config) static ACCOUNT_TIMEOUTS: Section = Section {
     ],
     tables: &[],
     later: &[],
+    foreign: &[],
+};
+
+/// `[deny]` of an account.
+pub(in crate::config) static ACCOUNT_DENY: Section = Section {
+    name: "deny",
+    header: "[deny]",
+    many: false,
+    about: "Visitors whom the account's sites refuse (403, `denied`), beside those whom the node refuses: by the address \
+            that the log shows, so behind a believed proxy by the one it names. ACME's challenges are answered to \
+            everybody; of an account that has moved the other node decides.",
+    keys: &[&NETWORKS_FROM],
+    tables: &[],
+    later: &[Later { name: "file", hint: "only the node's lists have files of their own" }],
+    foreign: &[],
+};
+
+/// `[allow]` of an account.
+pub(in crate::config) static ACCOUNT_ALLOW: Section = Section {
+    name: "allow",
+    header: "[allow]",
+    many: false,
+    about: "The only visitors whom the account's sites do not refuse: an office, a VPN. Whoever stands in `[deny]` too is \
+            refused.",
+    keys: &[&NETWORKS_FROM],
+    tables: &[],
+    later: ACCOUNT_DENY.later,
     foreign: &[],
 };
 

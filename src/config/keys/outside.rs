@@ -1,4 +1,5 @@
-//! The keys that say what of the world outside is believed and reached: `[acme]`, `[upstreams]`, `[[trust]]`.
+//! The keys that say what of the world outside is believed, let in and reached: `[acme]`, `[upstreams]`, `[[trust]]`,
+//! `[deny]`, `[allow]`.
 
 use super::super::defaults as d;
 use super::super::setting::{Absent, Key, Section};
@@ -85,6 +86,34 @@ pub(in crate::config) const TRUST_HEADER: Key = Key {
     absent: Absent::Text("X-Forwarded-For"),
     effect: "The field in which these peers name the visitor. They must write it themselves, not pass on what a \
              visitor sent.",
+};
+
+/// `[deny]` of the node.
+pub(in crate::config) static DENY: Section = Section {
+    name: "deny",
+    header: "[deny]",
+    many: false,
+    about: "Clients that the node refuses: their connections are closed before a byte is said. Whoever comes through a \
+            proxy that `[[trust]]` believes is refused by the address it names (403, `denied`). What is counted: \
+            `parvis_failures_total{cause=\"denied\"}`. A change holds for new connections, and for the next request on \
+            those that are open.",
+    keys: &[&NETWORKS_FROM, &NETWORKS_FILE],
+    tables: &[],
+    later: &[],
+    foreign: &[],
+};
+
+/// `[allow]` of the node.
+pub(in crate::config) static ALLOW: Section = Section {
+    name: "allow",
+    header: "[allow]",
+    many: false,
+    about: "The only clients that the node does not refuse. Whoever stands in `[deny]` too is refused. A proxy that \
+            `[[trust]]` believes need not stand here: those it names must.",
+    keys: &[&NETWORKS_FROM, &NETWORKS_FILE],
+    tables: &[],
+    later: &[],
+    foreign: &[],
 };
 pub(in crate::config) const NETWORKS_FROM: Key = Key {
     name: "from",

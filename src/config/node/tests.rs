@@ -547,6 +547,28 @@ header = \"CF-Connecting-IP\"
 }
 
 #[test]
+fn lists_of_clients_arrive() {
+    let node = check(&format!("{MINIMAL}[deny]\nfile = \"bad.txt\"\n[allow]\nfrom = [\"::/0\"]\n")).unwrap();
+    assert_eq!(node.deny, Some(NetworkList::File("/etc/parvis/bad.txt".into())));
+    assert_eq!(node.allow, Some(NetworkList::Listed([network("::/0").unwrap()].into_iter().collect())));
+    let files: Vec<_> = node.network_files().map(|file| (file.role, file.may_be_empty)).collect();
+    assert_eq!(files, [("deny".to_owned(), true)]);
+    assert!(check(&format!("{MINIMAL}[deny]\nfrom = []\n")).is_ok());
+    for (lines, problem) in [
+        (
+            "[allow]\nfrom = []",
+            "6:8: allow.from: nobody would be let in (name networks, or remove the table)",
+        ),
+        (
+            "[deny]",
+            "5:1: deny: no networks are named (write from = [\"192.0.2.0/24\"], or file = \"networks.txt\")",
+        ),
+    ] {
+        assert_eq!(problems(&format!("{MINIMAL}{lines}\n")), [problem], "{lines}");
+    }
+}
+
+#[test]
 fn mistakes_in_sets_of_peers() {
     for (lines, problem) in [
         ("from = [\"::1\"]", "5:1: trust[0]: `name` is missing (it takes a name, once in the file)"),
