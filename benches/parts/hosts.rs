@@ -6,6 +6,10 @@ use parvis::base::{AccountName, Authority, DocumentHash, Host, HostPattern, Path
 use parvis::config::{self, Document};
 use parvis::route::{Decision, Hosts, Resolution};
 use std::fs;
+use std::net::{IpAddr, Ipv6Addr};
+
+/// Where the visitor comes to.
+const LOCAL: IpAddr = IpAddr::V6(Ipv6Addr::LOCALHOST);
 
 /// The parts.
 pub fn parts() -> Vec<Part> {
@@ -36,7 +40,7 @@ fn look_up_among(hosts: usize, asked: usize) -> Prepared {
     Prepared::new(move || {
         n = if n + 1 == names.len() { 0 } else { n + 1 };
         let host = Host::parse(&names[n]).expect("a host");
-        match table.resolve(&host, b"/shop/articles/4711?colour=blue") {
+        match table.resolve(&host, b"/shop/articles/4711?colour=blue", LOCAL) {
             Resolution::Site(matched) => matched,
             _ => unreachable!("every host is held"),
         }
@@ -47,7 +51,7 @@ fn look_up_among(hosts: usize, asked: usize) -> Prepared {
 fn look_up_unknown() -> Prepared {
     let table = table(1_000);
     let host = Host::parse(b"www.nobody.example.test").expect("a host");
-    Prepared::new(move || table.resolve(&host, b"/"))
+    Prepared::new(move || table.resolve(&host, b"/", LOCAL))
 }
 
 /// A table with so many hosts, ten to an account.

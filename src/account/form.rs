@@ -3,13 +3,12 @@
 
 use super::paths::{Paths, Readings, cut};
 use super::{Claim, Entry, Pattern, Site};
-use crate::base::{Access, DocumentHash, Host, HostPattern, SiteName, TrustName};
-use crate::config::{
-    self, AccountLimits, AccountState, AttachedCertificate, Document, Run, Timeouts, TlsProfile,
-};
+use crate::base::{Access, DocumentHash, Host, HostPattern, PathPrefix, SiteName, TrustName};
+use crate::config::{self, AccountLimits, AccountState, AttachedCertificate, Document, Run, Terms, Timeouts};
 use crate::upstream::Upstream;
 use foldhash::fast::RandomState;
 use std::collections::{HashMap, HashSet};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 /// A document, compiled. It covers exactly the hosts its account holds: what the document claims beyond that is
@@ -18,8 +17,10 @@ use std::sync::Arc;
 pub struct Form {
     /// Whether the account is served.
     pub state: AccountState,
-    /// Its TLS profile.
-    pub tls_profile: TlsProfile,
+    /// What it asks of connections.
+    pub terms: Terms,
+    /// The local addresses that are its own.
+    pub dedicated: Arc<[IpAddr]>,
     /// The sets of peers that are believed for it.
     pub trust: Arc<[TrustName]>,
     /// Whom it lets in; `None`: everybody.
@@ -62,6 +63,7 @@ pub enum Found<'a> {
 #[derive(Debug)]
 struct Tables {
     sites: Box<[Site]>,
+    default_site: Option<DefaultSite>,
     exact: HashMap<Arc<str>, Paths, RandomState>,
     wildcards: HashMap<Arc<str>, Wildcard, RandomState>,
     upstreams: Box<[Served]>,
@@ -72,6 +74,14 @@ struct Tables {
 struct Wildcard {
     paths: Paths,
     lend: bool,
+}
+
+/// What answers at the account's own addresses for hosts that nobody holds.
+#[derive(Debug)]
+struct DefaultSite {
+    place: u32,
+    /// Its first exact host: whose certificate is shown there.
+    host: Option<Host>,
 }
 
 /// An upstream with the settings this form wants it to have.
@@ -117,7 +127,8 @@ impl Form {
         let tables = Arc::new(Tables::compile(document, &timeouts, upstreams));
         Self {
             state: document.state,
-            tls_profile: document.tls_profile,
+            terms: document.terms,
+            dedicated: document.dedicated.as_slice().into(),
             trust: document.trust.as_slice().into(),
             access: (!document.access.is_open()).then(|| Arc::new(document.access.clone())),
             limits: document.limits.clone(),
@@ -226,6 +237,16 @@ impl Form {
     /// The site at this place of the document; see [`Site::place`].
     pub fn site(&self, place: u32) -> Option<&Site> {
         self.tables.sites.get(place as usize)
+    }
+
+    /// What answers at the account's own addresses for hosts that nobody holds.
+    pub fn default_site(&self) -> Option<&Site> {
+        self.site(self.tables.default_site.as_ref()?.place)
+    }
+
+    /// The host whose certificate is shown at the account's own addresses where no name, or nobody's, was asked for.
+    pub fn default_host(&self) -> Option<&Host> {
+        self.tables.default_site.as_ref()?.host.as_ref()
     }
 
     /// The sites, in the document's order.
@@ -366,16 +387,40 @@ impl Tables {
                 }
             }
         }
+        if let Some(name) = &document.default_site {
+            tables.default_site =
+                sites.iter().find(|site: &&Site| site.name == *name).map(|site| DefaultSite {
+                    place: site.place,
+                    host: document.sites.iter().find(|site| site.name == *name).and_then(first_host),
+                });
+        }
+        let everywhere = PathPrefix::default();
+        for address in &document.dedicated {
+            // The address itself is a host, which is held like any other.
+            let paths = tables.exact.entry(Host::from_ip(*address).as_str().into()).or_default();
+            if let Some(site) = &tables.default_site {
+                paths.add(&everywhere, site.place);
+            }
+        }
         tables.sites = sites.into();
         tables.certificates = document.certificates.clone().into();
         tables
     }
 }
 
+/// The first host of a site that is no wildcard.
+fn first_host(site: &config::Site) -> Option<Host> {
+    site.addresses.iter().find_map(|address| match &address.host {
+        HostPattern::Exact(host) => Some(host.clone()),
+        HostPattern::Wildcard(_) => None,
+    })
+}
+
 impl Default for Tables {
     fn default() -> Self {
         Self {
             sites: Box::default(),
+            default_site: None,
             exact: HashMap::with_hasher(RandomState::default()),
             wildcards: HashMap::with_hasher(RandomState::default()),
             upstreams: Box::default(),

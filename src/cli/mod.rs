@@ -9,6 +9,7 @@ mod survey;
 
 use crate::{app, config};
 use clap::{Args, Parser, Subcommand};
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -20,7 +21,7 @@ pub fn run() -> ExitCode {
         Command::Check { config } => check::check(&config),
         Command::Demo { server: false } => app::demo(),
         Command::Demo { server: true } => app::demo_server(),
-        Command::Route { address, config } => route::route(&address, &config),
+        Command::Route { address, at, config } => route::route(&address, at, &config),
         Command::Status { account, json, door } => ask::status(account.as_deref(), json, &door),
         Command::Reload { json, door } => ask::reload(json, &door),
         Command::Drain { json, door } => ask::drain(json, &door),
@@ -83,6 +84,9 @@ enum Command {
     Route {
         /// HOST or HOST/PATH; a URL will do
         address: String,
+        /// The node's own address that the visitor comes to, where accounts have dedicated ones
+        #[arg(long, value_name = "IP")]
+        at: Option<IpAddr>,
         /// The node file
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
@@ -170,6 +174,7 @@ mod tests {
             "parvis check --config f",
             "parvis demo",
             "parvis route alice.test/x --config f",
+            "parvis route alice.test --at 198.51.100.7 --config f",
             "parvis status",
             "parvis status alice --json --socket s",
             "parvis reload --config f",

@@ -10,14 +10,15 @@ use crate::config::{self, AccountState, Document, Node, Upstream, UpstreamAddres
 use crate::route::{Claims, Hosts, Matched, Refusal, Remembered, Resolution};
 use crate::tls::{Rank, Shown};
 use std::fmt::Write;
+use std::net::{IpAddr, Ipv6Addr};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-/// Tells where `address` leads on the node of `file`. [`NO`] where nothing answers there.
-pub(super) fn route(address: &str, file: &Path) -> ExitCode {
-    let asked = match Asked::parse(address) {
+/// Tells where `address` leads, for who comes to the local address `at`, on the node of `file`. [`NO`] where nothing answers there.
+pub(super) fn route(address: &str, at: Option<IpAddr>, file: &Path) -> ExitCode {
+    let asked = match Asked::parse(address, at) {
         Ok(asked) => asked,
         Err(why) => {
             eprintln!("parvis: {address:?} {why}");
@@ -28,10 +29,10 @@ pub(super) fn route(address: &str, file: &Path) -> ExitCode {
         Ok(node) => node,
         Err(report) => return check::refuse(&report),
     };
-    let (documents, wrong) = documents(&node, &asked.host);
+    let (documents, wrong) = documents(&node, &asked);
     let remembered = survey::remembered(&node);
     let (hosts, claims) = survey::hosts(&node, &remembered, &documents);
-    let shown = match shown(&node, &documents, &hosts, &asked.host) {
+    let shown = match shown(&node, &documents, &hosts, &asked) {
         Ok(shown) => shown,
         Err(why) => {
             eprintln!("parvis: {why}");
@@ -56,10 +57,12 @@ struct Asked {
     path: String,
     /// The path with its query.
     target: String,
+    /// The local address that the visitor comes to: nobody's own, where none was given.
+    local: IpAddr,
 }
 
 impl Asked {
-    fn parse(address: &str) -> Result<Self, String> {
+    fn parse(address: &str, at: Option<IpAddr>) -> Result<Self, String> {
         let rest = address.split_once("://").map_or(address, |(_, rest)| rest);
         let rest = &rest[..rest.find('#').unwrap_or(rest.len())];
         let (authority, target) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
@@ -67,26 +70,30 @@ impl Asked {
             Authority::parse(authority.as_bytes()).map_err(|error| format!("names no host ({error})"))?;
         let target = if target.starts_with('/') { target.to_owned() } else { format!("/{target}") };
         let path = target[..target.find('?').unwrap_or(target.len())].to_owned();
-        Ok(Self { host, path, target })
+        Ok(Self { host, path, target, local: at.unwrap_or(Ipv6Addr::UNSPECIFIED.into()) })
     }
 }
 
-/// The right documents that have a say about `host`, sorted by account, and how many are wrong.
-fn documents(node: &Node, host: &Host) -> (Vec<Document>, usize) {
+/// The right documents that have a say about what is asked, sorted by account, and how many are wrong.
+fn documents(node: &Node, asked: &Asked) -> (Vec<Document>, usize) {
     let (documents, wrong) = (Gathered::new(), AtomicUsize::new(0));
     let serves_the_rest = |document: &Document| {
         node.default_site.as_ref().is_some_and(|(account, _)| *account == document.name)
     };
     // What is wrong with the directory is told by `check`.
     let _ = config::each_document(node, |document| match document.checked {
-        Ok(document) if has_a_say(&document, host) || serves_the_rest(&document) => documents.push(document),
+        Ok(document) if has_a_say(&document, asked) || serves_the_rest(&document) => documents.push(document),
         Ok(_) => {}
         Err(_) => _ = wrong.fetch_add(1, Ordering::Relaxed),
     });
     (documents.sorted_by_key(|document| document.name.clone()), wrong.into_inner())
 }
 
-fn has_a_say(document: &Document, host: &Host) -> bool {
+fn has_a_say(document: &Document, asked: &Asked) -> bool {
+    let host = &asked.host;
+    if document.dedicated.iter().any(|own| *own == asked.local || host.ip() == Some(*own)) {
+        return true;
+    }
     let mut patterns = document.sites.iter().flat_map(|site| &site.addresses).map(|address| &address.host);
     patterns.any(|pattern| match pattern {
         HostPattern::Exact(exact) => exact == host,
@@ -94,15 +101,21 @@ fn has_a_say(document: &Document, host: &Host) -> bool {
     })
 }
 
-/// The certificate a visitor of `host` is shown; `None` where no listener speaks TLS.
-fn shown(node: &Node, documents: &[Document], hosts: &Hosts, host: &Host) -> Result<Option<Shown>, String> {
+/// The certificate a visitor is shown; `None` where no listener speaks TLS.
+fn shown(node: &Node, documents: &[Document], hosts: &Hosts, asked: &Asked) -> Result<Option<Shown>, String> {
     if !node.listen.iter().any(|listen| listen.tls) {
         return Ok(None);
     }
     let attached = documents.iter().map(|document| (&document.name, &document.certificates[..]));
     let certificates = survey::certificates(node, attached)?;
-    let holder = hosts.find(host);
-    Ok(Some(certificates.index().find(Some(host), holder.as_ref().map(|holder| holder.name()), wall())))
+    let holder = hosts.find(&asked.host);
+    let name = holder.as_ref().map(|holder| holder.name());
+    let shown = certificates.index().find(Some(&asked.host), name, wall());
+    if let (None, Rank::Default, Some(owner)) = (name, shown.rank, hosts.dedicated(asked.local)) {
+        let form = owner.form();
+        return Ok(Some(certificates.index().find(form.default_host(), Some(owner.name()), wall())));
+    }
+    Ok(Some(shown))
 }
 
 /// What the files come to.
@@ -128,7 +141,7 @@ impl Answer {
 
     fn tell(&mut self, found: &Found, asked: &Asked) {
         let not_held = format!("{}, which no account holds", asked.host);
-        match found.hosts.resolve(&asked.host, asked.path.as_bytes()) {
+        match found.hosts.resolve(&asked.host, asked.path.as_bytes(), asked.local) {
             Resolution::UnknownHost => {
                 self.answers = false;
                 self.line("host", not_held);
@@ -148,7 +161,12 @@ impl Answer {
             }
             Resolution::Site(matched) if matched.is_default => {
                 self.line("host", not_held);
-                self.line("account", format_args!("{}, for the node's default_site", matched.account.name()));
+                let why = if matched.form.dedicated.contains(&asked.local) {
+                    format!("whose own {} is", asked.local)
+                } else {
+                    "for the node's default_site".to_owned()
+                };
+                self.line("account", format_args!("{}, {why}", matched.account.name()));
                 self.tell_site(found, asked, &matched);
             }
             Resolution::Site(matched) => {

@@ -163,6 +163,15 @@ pub struct Protocols {
     pub http2: bool,
 }
 
+impl Protocols {
+    /// What both allow; where that is nothing, what this one does.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        let both = Self { http1: self.http1 && other.http1, http2: self.http2 && other.http2 };
+        if both.http1 || both.http2 { both } else { self }
+    }
+}
+
 /// Which TLS versions and suites are offered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
 #[serde(rename_all = "lowercase")]

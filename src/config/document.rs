@@ -4,14 +4,13 @@
 use super::checked::{
     AccountLimits, AccountState, AttachedCertificate, Document, Node, Timeouts, Upstream, bytes,
 };
-use super::node::tls_profile;
 use super::reader::{Table, Within};
 use super::report::Report;
 use super::scalar::Wrong;
 use super::setting::Setting;
 use super::source::Source;
 use super::values::host_pattern;
-use super::{defaults as d, keys, networks, program, site, upstream};
+use super::{defaults as d, keys, networks, program, site, terms, upstream};
 use crate::base::{AccountName, ByteSize};
 use std::path::Path;
 use std::time::Duration;
@@ -33,6 +32,7 @@ fn read(name: &AccountName, top: &Table<'_>, node: &Node) -> Document {
     let timeouts = timeouts(&top.table(&keys::ACCOUNT_TIMEOUTS), &node.timeouts, &node.timeouts);
     let bounds = site::Bounds { limits: &limits, timeouts: &timeouts, node };
     let sites = site::read(top, &upstreams.names, &bounds);
+    let (dedicated, default_site) = terms::dedicated(top, &sites);
     let state = state(top);
     let mut checked = upstreams.checked;
     if let Some(moved) = moved(top, state, limits.in_flight) {
@@ -46,7 +46,9 @@ fn read(name: &AccountName, top: &Table<'_>, node: &Node) -> Document {
     Document {
         name: name.clone(),
         state,
-        tls_profile: tls_profile(top.get(&keys::ACCOUNT_TLS_PROFILE)).unwrap_or(node.tls_profile),
+        terms: terms::read(top, node),
+        dedicated,
+        default_site,
         trust: networks::named(top, node),
         access: networks::access_of_account(top),
         timeouts,

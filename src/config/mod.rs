@@ -23,6 +23,7 @@ mod scalar;
 mod setting;
 mod site;
 mod source;
+mod terms;
 mod upstream;
 mod values;
 

@@ -237,7 +237,7 @@ fn account_status(account: &Account, documents: &Documents) -> AccountStatus {
     AccountStatus {
         name: account.name().clone(),
         state: form.state,
-        tls_profile: form.tls_profile,
+        tls_profile: form.terms.tls_profile,
         generation: form.generation,
         in_flight: account.gate().in_flight(),
         queued: account.gate().waiting(),

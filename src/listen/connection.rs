@@ -3,8 +3,8 @@
 
 use super::turns::in_turn;
 use super::{Accepted, ConnectionGuard};
-use crate::base::{AccountName, AddressText, Host, now};
-use crate::config::{Listen, TlsProfile};
+use crate::base::{AccountName, AddressText, Host, LocalAddr, now};
+use crate::config::{Listen, Terms};
 use crate::net::tls::{Handshake, HandshakeError, Protocol};
 use crate::net::{self, Stream, within};
 use crate::proxy::{Connection, Secured, Worker};
@@ -56,7 +56,7 @@ async fn open(accepted: Accepted, worker: Rc<Worker>, policies: Arc<Policies>) -
     let gauge = worker.metrics.connection(accepted.listen.tls);
     let deadline = accepted.at + node.timeouts.handshake;
     let secured = if accepted.listen.tls {
-        secure(accepted.stream, &accepted.listen, &policies, &worker, deadline).await
+        secure(accepted.stream, &accepted.listen, accepted.local, &policies, &worker, deadline).await
     } else {
         Ok(Secure { stream: accepted.stream, tls: None, protocol: None })
     };
@@ -86,6 +86,7 @@ struct Secure {
 async fn secure(
     stream: Stream,
     listen: &Listen,
+    local: LocalAddr,
     policies: &Policies,
     worker: &Worker,
     deadline: Instant,
@@ -94,7 +95,7 @@ async fn secure(
     let profile = worker.node.load().tls_profile;
     let mut identity = None;
     let choose = |hello: &rustls::server::ClientHello<'_>| {
-        let choice = policies.choose(hello, listen.protocols, profile);
+        let choice = policies.choose(hello, local.0.ip(), listen.protocols, profile);
         identity = Some(choice.identity);
         Ok::<_, Infallible>(choice.config)
     };
@@ -129,8 +130,8 @@ impl Secured for Agreed {
         self.version
     }
 
-    fn may_serve(&self, host: &Host, holder: Option<(&AccountName, TlsProfile)>) -> bool {
-        self.identity.may_serve(host, holder)
+    fn may_serve(&self, host: &Host, holder: Option<(&AccountName, Terms)>, is_http2: bool) -> bool {
+        self.identity.may_serve(host, holder, is_http2)
     }
 
     fn is_certified(&self, host: &Host) -> bool {

@@ -6,7 +6,7 @@ use super::connection::Connection;
 use super::record::Record;
 use crate::answer::Answer;
 use crate::base::{Authority, Buffer, Cause, Refusal};
-use crate::message::{RequestHead, Scheme, push_authority};
+use crate::message::{RequestHead, Scheme, Version, push_authority};
 use crate::route::{Matched, Resolution};
 
 /// The site that has the request's host and path: its account's, or for a host that nobody holds the node's
@@ -15,7 +15,7 @@ use crate::route::{Matched, Resolution};
 /// # Errors
 /// `UnknownHost`, and `UnknownPath` in the account's name.
 pub fn find(connection: &Connection, head: &RequestHead, record: &mut Record) -> Result<Matched, Refusal> {
-    match connection.worker.hosts.resolve(&head.authority().host, head.path()) {
+    match connection.worker.hosts.resolve(&head.authority().host, head.path(), connection.local.0.ip()) {
         Resolution::Site(matched) => {
             record.believe(connection, head, &matched.form.trust);
             record.found(&matched.account, matched.site().log_format);
@@ -46,13 +46,17 @@ pub fn check_visitor(connection: &Connection, place: &Matched, asker: &Asker) ->
     Ok(())
 }
 
-/// The SNI ≠ Host rule: 421 where this connection may not ask for the host.
+/// The SNI ≠ Host rule: 421 where this connection may not ask for the host. In clear nothing but the protocol counts.
 pub fn check_connection(connection: &Connection, head: &RequestHead, place: &Matched) -> Result<(), Refusal> {
+    let is_http2 = head.version() == Version::Http2;
+    let holder = (!place.is_default).then(|| (place.account.name(), place.form.terms));
     let Some(tls) = &connection.tls else {
+        if is_http2 && holder.is_some_and(|(_, terms)| !terms.protocols.http2) {
+            return Err(Refusal::new(Cause::VersionNotSupported, "the account does not speak HTTP/2"));
+        }
         return Ok(());
     };
-    let holder = (!place.is_default).then(|| (place.account.name(), place.form.tls_profile));
-    if tls.may_serve(&head.authority().host, holder) {
+    if tls.may_serve(&head.authority().host, holder, is_http2) {
         return Ok(());
     }
     Err(Refusal::new(Cause::Misdirected, "the connection's certificate and policy do not cover this host"))

@@ -9,6 +9,7 @@ use crate::upstream::Reach;
 use arc_swap::ArcSwapOption;
 use dashmap::DashMap;
 use foldhash::fast::RandomState;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
@@ -145,10 +146,16 @@ impl Hosts {
         })
     }
 
-    /// What answers `host` and `path` (as received; a query is ignored).
-    pub fn resolve(&self, host: &Host, path: &[u8]) -> Resolution {
+    /// The account whose own the local address `local` is.
+    pub fn dedicated(&self, local: IpAddr) -> Option<Arc<Account>> {
+        self.steps.settled(|| self.owner(local)).map(|(account, _)| account)
+    }
+
+    /// What answers `host` and `path` (as received; a query is ignored) on a connection to the local address `local`,
+    /// which counts for hosts that nobody holds.
+    pub fn resolve(&self, host: &Host, path: &[u8], local: IpAddr) -> Resolution {
         let resolution = self.steps.settled(|| {
-            let Some((account, entry)) = self.entry(host) else { return Resolution::UnknownHost };
+            let Some((account, entry)) = self.entry(host) else { return self.default_at(local) };
             let form = account.form().answering(entry);
             match form.find(host, path) {
                 // Whatever its sites say, they are on the other node.
@@ -162,13 +169,30 @@ impl Hosts {
                     Resolution::Site(Matched { account, form, is_default: false, place, trimmed })
                 }
                 Found::NoPath => Resolution::NoPath { account, form },
-                Found::UnknownHost => Resolution::UnknownHost,
+                Found::UnknownHost => self.default_at(local),
             }
         });
         match resolution {
             Resolution::UnknownHost => self.default(),
             found => found,
         }
+    }
+
+    /// The site for hosts that nobody holds of the account whose own `local` is.
+    fn default_at(&self, local: IpAddr) -> Resolution {
+        let found = self.owner(local).and_then(|(account, form)| {
+            let place = form.default_site()?.place;
+            Some(Resolution::Site(Matched { account, form, is_default: true, place, trimmed: None }))
+        });
+        found.unwrap_or(Resolution::UnknownHost)
+    }
+
+    /// Whose own `local` is, and the form that says so. An account that merely has the address for a host does not.
+    fn owner(&self, local: IpAddr) -> Option<(Arc<Account>, Arc<Form>)> {
+        let (local, host) = (local.to_canonical(), Host::from_ip(local.to_canonical()));
+        let account = self.exact.get(host.as_str()).map(|entry| Arc::clone(entry.value()))?;
+        let form = account.form().answering(Entry::Exact(host.as_str()));
+        (form.dedicated.contains(&local) && form.knows(&host)).then_some((account, form))
     }
 
     fn default(&self) -> Resolution {

@@ -3,7 +3,7 @@
 use super::index::Entry;
 use super::place::Source;
 use crate::base::{AccountName, Host};
-use crate::config::TlsProfile;
+use crate::config::{Terms, TlsProfile};
 use std::sync::Arc;
 
 /// What a TLS connection was opened for, as of its handshake. A connection keeps one: five words.
@@ -32,17 +32,26 @@ impl Identity {
         Self { sni: sni.map(|host| host.as_str().into()), account, profile, node, shown }
     }
 
-    /// Whether a request for `host`, which `holder` holds and serves under this profile (`None`: nobody), may be
-    /// served on this connection. If not, the answer is 421 (RFC 9110 §15.5.20), and the visitor comes again on a
+    /// Whether a request for `host`, which `holder` holds and serves on these terms (`None`: nobody), may be served on
+    /// this connection, by HTTP/2 or not. If not, the answer is 421 (RFC 9110 §15.5.20), and the visitor comes again on a
     /// connection of its own.
     ///
     /// A visitor may send a request for another name than the one it opened the connection with (RFC 9113
     /// §9.1.1). It is served where nothing is lost by that: both names are one account's, or the certificate shown
     /// is good for both, and in either case under the same policy.
-    pub fn may_serve(&self, host: &Host, holder: Option<(&AccountName, TlsProfile)>) -> bool {
-        let asked = holder.map_or(self.node, |(_, profile)| profile);
+    pub fn may_serve(&self, host: &Host, holder: Option<(&AccountName, Terms)>, is_http2: bool) -> bool {
+        if self.sni.as_deref() == Some(host.as_str()) {
+            return true;
+        }
+        if let Some((_, terms)) = holder {
+            // An address cannot be named at the handshake (RFC 6066 §3).
+            let is_too_strict = terms.strict_sni && host.ip().is_none();
+            if is_too_strict || (is_http2 && !terms.protocols.http2) {
+                return false;
+            }
+        }
+        let asked = holder.map_or(self.node, |(_, terms)| terms.tls_profile);
         match (&self.sni, &self.account) {
-            (Some(sni), _) if **sni == *host.as_str() => true,
             // A name nobody holds was asked of nobody: the Host alone decides, unless its account asks for more.
             (None, _) | (_, None) => !demands_more(asked, self.profile),
             (Some(_), Some(account)) => {

@@ -3,16 +3,17 @@
 
 use super::holders::Holders;
 use super::identity::Identity;
-use super::index::Index;
-use super::resolver::Resolver;
+use super::index::{Index, Rank};
+use super::resolver::{Decided, Resolver};
 use crate::base::{self, Host};
-use crate::config::{Protocols, TlsProfile};
+use crate::config::{Protocols, Terms, TlsProfile};
 use rustls::crypto::aws_lc_rs::{self, Ticketer, cipher_suite, kx_group};
 use rustls::crypto::{CryptoProvider, SupportedKxGroup};
 use rustls::pki_types::UnixTime;
 use rustls::server::{ClientHello, NoServerSessionStorage, ProducesTickets};
 use rustls::time_provider::TimeProvider;
 use rustls::{ServerConfig, SupportedCipherSuite, SupportedProtocolVersion, version};
+use std::net::IpAddr;
 use std::sync::{Arc, LazyLock};
 
 /// What a handshake goes on with.
@@ -58,21 +59,37 @@ impl Policies {
         })
     }
 
-    /// The policy for a ClientHello received on a listener that speaks `protocols`: the profile of the account
-    /// that holds the SNI, the node's `default` for names nobody holds. Cost: two lookups; one small allocation for the
-    /// name.
-    pub fn choose(&self, hello: &ClientHello<'_>, protocols: Protocols, default: TlsProfile) -> Choice {
+    /// The policy for a ClientHello received at the local address `local` on a listener that speaks `protocols`: the terms
+    /// of the account that holds the SNI, of that whose own the address is, the node's `default` profile for anybody else.
+    /// Cost: two lookups; one small allocation for the name.
+    pub fn choose(
+        &self,
+        hello: &ClientHello<'_>,
+        local: IpAddr,
+        protocols: Protocols,
+        default: TlsProfile,
+    ) -> Choice {
         let sni = hello.server_name().and_then(|name| Host::parse(name.as_bytes()).ok());
         let holder = sni.as_ref().and_then(|host| self.holders.holder(host));
-        let profile = holder.as_ref().map_or(default, |holder| holder.profile);
-        let account = holder.map(|holder| holder.account);
-        let shown = self.index.find(sni.as_ref(), account.as_ref(), base::wall());
-        let configs = match profile {
+        let own = if holder.is_none() { self.holders.dedicated(local) } else { None };
+        let terms = holder.as_ref().or(own.as_ref().map(|(owner, _)| owner)).map(|holder| holder.terms);
+        let Terms { tls_profile, protocols: spoken, .. } = terms.unwrap_or(Terms::of_profile(default));
+        let configs = match tls_profile {
             TlsProfile::Modern => &self.modern,
             TlsProfile::Intermediate => &self.intermediate,
         };
-        let config = Arc::clone(configs.choose(protocols));
-        let identity = Identity::new(sni.as_ref(), account, profile, default, shown.entry);
+        let mut config = Arc::clone(configs.choose(protocols.and(spoken)));
+        let account = holder.map(|holder| holder.account);
+        let mut shown = self.index.find(sni.as_ref(), account.as_ref(), base::wall());
+        if let Some((owner, host)) = own
+            && shown.rank == Rank::Default
+        {
+            shown = self.index.find(host.as_ref(), Some(&owner.account), base::wall());
+            let mut decided = ServerConfig::clone(&config);
+            decided.cert_resolver = Arc::new(Decided(shown.entry.certificate.key()));
+            config = Arc::new(decided);
+        }
+        let identity = Identity::new(sni.as_ref(), account, tls_profile, default, shown.entry);
         Choice { config, identity }
     }
 }

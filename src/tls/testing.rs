@@ -6,8 +6,9 @@ use super::holders::{Holder, Holders};
 use super::index::Entry;
 use super::place::{Place, Source};
 use crate::base::{AccountName, Host};
-use crate::config::TlsProfile;
+use crate::config::{Terms, TlsProfile};
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
@@ -47,7 +48,7 @@ pub fn entry(id: &str, source: Source, names: &[&str], from: i32, to: i32) -> Ar
 
 /// Which account holds which host. An account's profile is `intermediate` unless set otherwise.
 #[derive(Debug, Default)]
-pub struct Table(Mutex<HashMap<Host, Holder>>);
+pub struct Table(Mutex<HashMap<Host, Holder>>, Mutex<HashMap<Host, Host>>);
 
 impl Table {
     pub fn new(hosts: &[(&str, &str)]) -> Arc<Self> {
@@ -58,8 +59,14 @@ impl Table {
         Arc::new(table)
     }
 
+    /// Makes `address` the own of `holder`, where the certificate of `shown` is shown.
+    pub fn dedicate(&self, address: &str, holder: &str, profile: TlsProfile, shown: &str) {
+        self.set(address, holder, profile);
+        self.1.lock().unwrap().insert(host(address), host(shown));
+    }
+
     pub fn set(&self, name: &str, holder: &str, profile: TlsProfile) {
-        let holder = Holder { account: account(holder), profile };
+        let holder = Holder { account: account(holder), terms: Terms::of_profile(profile) };
         self.0.lock().unwrap().insert(host(name), holder);
     }
 }
@@ -67,5 +74,10 @@ impl Table {
 impl Holders for Table {
     fn holder(&self, host: &Host) -> Option<Holder> {
         self.0.lock().unwrap().get(host).cloned()
+    }
+
+    fn dedicated(&self, local: IpAddr) -> Option<(Holder, Option<Host>)> {
+        let host = Host::from_ip(local);
+        self.holder(&host).map(|holder| (holder, self.1.lock().unwrap().get(&host).cloned()))
     }
 }

@@ -1,6 +1,6 @@
 //! A checked account document.
 
-use super::{Timeouts, TlsProfile};
+use super::{Protocols, Timeouts, TlsProfile};
 use crate::base::{Access, AccountName, Host, Rate, SiteAddress, SiteName, TrustName, UpstreamName};
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -14,8 +14,12 @@ pub struct Document {
     pub name: AccountName,
     /// `state`.
     pub state: AccountState,
-    /// `tls_profile`.
-    pub tls_profile: TlsProfile,
+    /// What it asks of connections.
+    pub terms: Terms,
+    /// `dedicated`: local addresses that are its own.
+    pub dedicated: Vec<IpAddr>,
+    /// `default_site`: what answers there for hosts that nobody holds; one of `sites`.
+    pub default_site: Option<SiteName>,
     /// `trust`: the sets of peers that are believed for this account, beside those that are everywhere.
     pub trust: Vec<TrustName>,
     /// `[deny]` and `[allow]`: the clients that are let in.
@@ -40,7 +44,9 @@ impl Document {
         Self {
             name,
             state: AccountState::Active,
-            tls_profile: TlsProfile::Intermediate,
+            terms: Terms::of_profile(TlsProfile::Intermediate),
+            dedicated: Vec::new(),
+            default_site: None,
             trust: Vec::new(),
             access: Access::default(),
             limits: AccountLimits::default(),
@@ -50,6 +56,24 @@ impl Document {
             upstreams: Vec::new(),
             sites: Vec::new(),
         }
+    }
+}
+
+/// What an account asks of the connections that its hosts are asked for on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Terms {
+    /// `tls_profile`.
+    pub tls_profile: TlsProfile,
+    /// `strict_sni`: whether the very host must have been the SNI.
+    pub strict_sni: bool,
+    /// `protocols`, among those of the listener.
+    pub protocols: Protocols,
+}
+
+impl Terms {
+    /// Those of an account, or node, that says nothing but this.
+    pub const fn of_profile(tls_profile: TlsProfile) -> Self {
+        Self { tls_profile, strict_sni: false, protocols: Protocols { http1: true, http2: true } }
     }
 }
 

@@ -1,7 +1,20 @@
-//! The defaults of a `[[site]]` of an account document.
+//! The defaults of a `[[site]]` of an account document, and of what an account asks of connections.
 
 use crate::config::setting::Setting;
 use std::time::Duration;
+
+/// `strict_sni` of an account.
+pub(in crate::config) const STRICT_SNI: Setting<bool> = Setting {
+    name: "strict_sni",
+    default: false,
+    least: false,
+    most: true,
+    effect: "Whether the account's hosts are answered over TLS only where the very host was named when the connection was \
+             opened (SNI); else 421, upon which browsers come again.",
+    reason: "Browsers use one connection for all names of a certificate, and programs that know no SNI are served by \
+             `Host`.",
+    cost: "A connection, and a handshake, for every name a visitor uses.",
+};
 
 /// `[[site]] trim_path`.
 pub(in crate::config) const TRIM_PATH: Setting<bool> = Setting {

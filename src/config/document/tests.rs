@@ -58,7 +58,7 @@ fn an_empty_document_is_an_account_without_sites() {
     let document = read("");
     assert_eq!(document.name.as_str(), "alice");
     assert_eq!(document.state, AccountState::Active);
-    assert_eq!(document.tls_profile, TlsProfile::Intermediate);
+    assert_eq!(document.terms, Terms::of_profile(TlsProfile::Intermediate));
     assert_eq!(document.limits, AccountLimits::default());
     assert_eq!(document.timeouts, Timeouts::default());
     assert!(document.sites.is_empty() && document.upstreams.is_empty() && document.certificates.is_empty());
@@ -117,7 +117,7 @@ fn every_key_arrives_where_it_belongs() {
     );
     let seconds = Duration::from_secs;
     assert_eq!(document.state, AccountState::Maintenance);
-    assert_eq!(document.tls_profile, TlsProfile::Modern);
+    assert_eq!(document.terms.tls_profile, TlsProfile::Modern);
     let rate = Some(Rate { count: 500, period: seconds(1) });
     assert_eq!(
         document.limits,
@@ -199,7 +199,7 @@ fn the_nodes_values_are_defaults_and_bounds() {
     node.tls_profile = TlsProfile::Modern;
     node.timeouts.response_header = Duration::from_secs(20);
     let document = check_with("[[upstream]]\nname = \"web\"\naddress = \"[::1]:80\"", &node).unwrap();
-    assert_eq!(document.tls_profile, TlsProfile::Modern);
+    assert_eq!(document.terms.tls_profile, TlsProfile::Modern);
     assert_eq!(
         document.limits,
         AccountLimits { in_flight: 50, body_bytes: Some(1 << 20), ..Default::default() }
@@ -299,20 +299,6 @@ const WRONG: &[(&str, &[&str])] = &[
     (
         "waf = true",
         &["1:1: waf: this version does not have it yet (remove it: requests reach the upstream unfiltered)"],
-    ),
-    (
-        "dedicated = []",
-        &[
-            "1:1: dedicated: this version does not have it yet (remove it: accounts are found by host name on every \
-         address)",
-        ],
-    ),
-    (
-        "strict_sni = true",
-        &[
-            "1:1: strict_sni: this version does not have it yet (remove it: a Host other than the SNI is served where one \
-         certificate covers both)",
-        ],
     ),
     (
         "waf = 1\ncache = 1",
@@ -971,5 +957,47 @@ fn an_account_lets_in_whom_it_says() {
         ),
     ] {
         assert_eq!(problems(text), [problem], "{text}");
+    }
+}
+
+#[test]
+fn an_account_has_terms_and_addresses_of_its_own() {
+    let site = "[[upstream]]\nname = \"web\"\naddress = \"[::1]:1\"\n[[site]]\nname = \"web\"\naddresses = []\nupstream = \"web\"\n";
+    let read = |text: &str| check_with(&format!("{text}{site}"), &node());
+    let document =
+        read("strict_sni = true\nprotocols = [\"http/1.1\"]\ndedicated = [\"198.51.100.7\", \"2001:db8::7\"]\ndefault_site = \"web\"\n")
+            .unwrap();
+    assert!(document.terms.strict_sni && !document.terms.protocols.http2);
+    assert_eq!(
+        document.dedicated,
+        ["198.51.100.7", "2001:db8::7"].map(|ip| ip.parse::<std::net::IpAddr>().unwrap())
+    );
+    assert_eq!(document.default_site.unwrap().as_str(), "web");
+    for (text, problem) in [
+        (
+            "protocols = [\"h2\"]",
+            "1:13: protocols: without \"http/1.1\" most programs could not visit the account (write [\"http/1.1\"] or \
+             [\"h2\", \"http/1.1\"])",
+        ),
+        (
+            "dedicated = [\"0.0.0.0\"]",
+            "1:14: dedicated[0]: \"0.0.0.0\" is nobody's own (write one of the node's addresses)",
+        ),
+        (
+            "dedicated = [\"[::1]:80\"]",
+            "1:14: dedicated[0]: \"[::1]:80\" is not an IP address (write one as in \"198.51.100.7\", without a port)",
+        ),
+        ("dedicated = [\"::1\", \"::1\"]", "1:21: dedicated[1]: \"::1\" stands twice"),
+        (
+            "default_site = \"web\"",
+            "1:16: default_site: only an account with addresses of its own has a default site (write dedicated = \
+             [\"198.51.100.7\"], or remove this)",
+        ),
+        (
+            "dedicated = [\"::1\"]\ndefault_site = \"wed\"",
+            "2:16: default_site: no `[[site]]` is named \"wed\" (did you mean \"web\"?)",
+        ),
+    ] {
+        assert_eq!(lines(read(&format!("{text}\n"))), [problem], "{text}");
     }
 }

@@ -15,7 +15,17 @@ pub(in crate::config) static ACCOUNT_FILE: Section = Section {
     many: false,
     about: "`accounts.d/NAME.toml`, one per account; the file's name is the account's: `a-z`, `0-9` and `-`, at most \
             63, not beginning with `-`. The same holds for sites and upstreams.",
-    keys: &[&ACCOUNT_STATE, &ACCOUNT_MOVED_TO, &ACCOUNT_MOVED_CA, &ACCOUNT_TLS_PROFILE, &ACCOUNT_TRUST],
+    keys: &[
+        &ACCOUNT_STATE,
+        &ACCOUNT_MOVED_TO,
+        &ACCOUNT_MOVED_CA,
+        &ACCOUNT_TLS_PROFILE,
+        &d::STRICT_SNI,
+        &ACCOUNT_PROTOCOLS,
+        &ACCOUNT_DEDICATED,
+        &ACCOUNT_DEFAULT_SITE,
+        &ACCOUNT_TRUST,
+    ],
     tables: &[
         &ACCOUNT_LIMITS,
         &ACCOUNT_TIMEOUTS,
@@ -27,13 +37,6 @@ pub(in crate::config) static ACCOUNT_FILE: Section = Section {
         &SITE,
     ],
     later: &[
-        Later { name: "dedicated", hint: "accounts are found by host name on every address" },
-        Later { name: "default_site", hint: "hosts that no document holds go to the node's `default_site`" },
-        Later {
-            name: "strict_sni",
-            hint: "a Host other than the SNI is served where one certificate covers both",
-        },
-        Later { name: "protocols", hint: "the listener's `protocols` hold for every account" },
         Later { name: "logs", hint: "the node's `[logs]` hold for every account" },
         Later { name: "waf", hint: "requests reach the upstream unfiltered" },
         Later { name: "cache", hint: "every request goes to its upstream" },
@@ -70,6 +73,30 @@ pub(in crate::config) const ACCOUNT_TLS_PROFILE: Key = Key {
     effect: "Which TLS versions the account's hosts speak.",
 };
 
+pub(in crate::config) const ACCOUNT_PROTOCOLS: Key = Key {
+    name: "protocols",
+    takes: "`[\"http/1.1\"]` or `[\"h2\", \"http/1.1\"]`",
+    absent: Absent::Means("the listener's"),
+    effect: "Which protocols the account's hosts speak, of those that the listener does: a kill switch. Connections that \
+             were opened for the very host stay what they are; a request that comes for it by HTTP/2 on any other is told \
+             to come again on one of its own (421, or 505 in clear).",
+};
+pub(in crate::config) const ACCOUNT_DEDICATED: Key = Key {
+    name: "dedicated",
+    takes: "a list of IP addresses of the node: `[\"198.51.100.7\", \"2001:db8::7\"]`",
+    absent: Absent::Is("[]"),
+    effect: "Local addresses that are the account's own: who comes there and names no host over TLS (SNI), or one that \
+             nobody holds, is shown the certificate of its `default_site` under its `tls_profile`. The listeners stay as \
+             they are: behind a PROXY header its destination counts. An address is held like a host: the first account \
+             that names it has it.",
+};
+pub(in crate::config) const ACCOUNT_DEFAULT_SITE: Key = Key {
+    name: "default_site",
+    takes: "the name of a site of the account",
+    absent: Absent::Means("the node's `default_site`"),
+    effect: "Answers at the `dedicated` addresses for every host that nobody holds, and for the addresses themselves. Its \
+             first exact host names the certificate that is shown there.",
+};
 pub(in crate::config) const ACCOUNT_TRUST: Key = Key {
     name: "trust",
     takes: "a list of names of `[[trust]]` sets of the node file: `[\"cdn\"]`",
@@ -265,10 +292,6 @@ pub(in crate::config) static SITE: Section = Section {
     tables: &[&REDIRECT, &ANSWER, &SITE_LIMITS, &SITE_TIMEOUTS, &HSTS],
     later: &[
         Later { name: "log_file", hint: "every site of the account writes to the file `http`" },
-        Later {
-            name: "strict_sni",
-            hint: "a Host other than the SNI is served where one certificate covers both",
-        },
         Later { name: "pages", hint: "error pages are Parvis' own" },
         Later { name: "compression", hint: "the upstream compresses" },
         Later { name: "waf", hint: "requests reach the upstream unfiltered" },

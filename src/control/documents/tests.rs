@@ -7,6 +7,7 @@ use crate::route::Resolution;
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 use std::fs;
+use std::net::Ipv6Addr;
 use tempfile::TempDir;
 
 /// A node on disk.
@@ -72,9 +73,8 @@ fn document(own: &[&str], lent: &[&str]) -> String {
 /// The account and site that answer at a host, or at a host and path.
 fn answer(hosts: &Hosts, address: &str) -> Option<(String, String)> {
     let (host, path) = address.split_at(address.find('/').unwrap_or(address.len()));
-    match hosts
-        .resolve(&Host::parse(host.as_bytes()).unwrap(), if path.is_empty() { b"/" } else { path.as_bytes() })
-    {
+    let (path, local) = (if path.is_empty() { b"/" } else { path.as_bytes() }, Ipv6Addr::LOCALHOST.into());
+    match hosts.resolve(&Host::parse(host.as_bytes()).unwrap(), path, local) {
         Resolution::Site(matched) => {
             Some((matched.account.name().to_string(), matched.site().name.to_string()))
         }

@@ -74,12 +74,14 @@ impl Node {
 
 /// The name of the site that answers, or what there is instead.
 fn answer(hosts: &Hosts, name: &str, path: &str) -> String {
-    match hosts.resolve(&host(name), path.as_bytes()) {
+    match hosts.resolve(&host(name), path.as_bytes(), LOCAL) {
         Resolution::Site(matched) => matched.site().name.to_string(),
         Resolution::NoPath { account, .. } => format!("no path of {}", account.name()),
         Resolution::UnknownHost => "unknown".into(),
     }
 }
+
+const LOCAL: std::net::IpAddr = std::net::IpAddr::V6(std::net::Ipv6Addr::LOCALHOST);
 
 const PROBES: &[(&str, &str)] = &[
     ("x.test", "/"),
@@ -218,7 +220,7 @@ fn lookups_on_other_threads_meet_no_half_of_a_change() {
                 let mut seen: HashMap<&str, Vec<String>> = HashMap::new();
                 while !done.load(Ordering::Relaxed) {
                     for name in ["a.x.test", "z.x.test", "a.y.test"] {
-                        let account = match hosts.resolve(&host(name), b"/") {
+                        let account = match hosts.resolve(&host(name), b"/", LOCAL) {
                             Resolution::Site(matched) => matched.account.name().to_string(),
                             other => panic!("{name}: {other:?}"),
                         };

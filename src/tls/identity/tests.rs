@@ -1,6 +1,7 @@
 //! SNI ≠ Host, every case.
 
 use super::*;
+use crate::config::Protocols;
 use crate::tls::place::Source;
 use crate::tls::testing::{account, entry, host};
 use TlsProfile::{Intermediate, Modern};
@@ -30,8 +31,12 @@ fn opened(
 
 /// Whether `identity` may be asked for `name`, which `holder` holds under this profile.
 fn serves(identity: &Identity, name: &str, holder: Option<(&str, TlsProfile)>) -> bool {
-    let holder = holder.map(|(name, profile)| (account(name), profile));
-    identity.may_serve(&host(name), holder.as_ref().map(|(name, profile)| (name, *profile)))
+    may_serve(identity, name, holder.map(|(name, profile)| (name, Terms::of_profile(profile))), true)
+}
+
+fn may_serve(identity: &Identity, name: &str, holder: Option<(&str, Terms)>, is_http2: bool) -> bool {
+    let holder = holder.map(|(name, terms)| (account(name), terms));
+    identity.may_serve(&host(name), holder.as_ref().map(|(name, terms)| (name, *terms)), is_http2)
 }
 
 const OWN: &[&str] = &["a.alice.test"];
@@ -104,4 +109,34 @@ fn a_name_is_certified_by_a_certificate_that_has_it_and_is_not_the_default() {
     assert!(shown(Source::Customer(account("alice")), OWN).is_certified(&host("A.alice.test")));
     assert!(!shown(Source::Automatic, OWN).is_certified(&host("b.alice.test")));
     assert!(!shown(Source::Default, OWN).is_certified(&host("a.alice.test")));
+}
+
+#[test]
+fn a_strict_account_is_asked_for_by_the_very_name() {
+    let shown = || (Source::Automatic, &["*.alice.test"][..]);
+    let strict = Terms { strict_sni: true, ..Terms::of_profile(Intermediate) };
+    let holder = Some(("alice", strict));
+    let alices = opened(Some("a.alice.test"), Some("alice"), Intermediate, shown());
+    assert!(may_serve(&alices, "A.alice.test", holder, true));
+    assert!(!may_serve(&alices, "b.alice.test", holder, true), "the same account's, and covered");
+    for sni in [None, Some("unknown.test")] {
+        let node = opened(sni, None, Intermediate, shown());
+        assert!(!may_serve(&node, "a.alice.test", holder, false));
+        assert!(may_serve(&node, "192.0.2.1", holder, false), "an address cannot be named");
+    }
+}
+
+/// Whoever came when HTTP/2 was spoken stays; on other connections the account's own is asked for.
+#[test]
+fn without_http2_a_request_by_it_comes_again() {
+    let protocols = Protocols { http1: true, http2: false };
+    let holder = Some(("alice", Terms { protocols, ..Terms::of_profile(Intermediate) }));
+    let shown = || (Source::Automatic, &["*.alice.test"][..]);
+    let alices = opened(Some("a.alice.test"), Some("alice"), Intermediate, shown());
+    assert!(may_serve(&alices, "a.alice.test", holder, true));
+    assert!(
+        !may_serve(&alices, "b.alice.test", holder, true)
+            && may_serve(&alices, "b.alice.test", holder, false)
+    );
+    assert!(!may_serve(&opened(None, None, Intermediate, shown()), "a.alice.test", holder, true));
 }

@@ -17,6 +17,7 @@ use rustls::{
     AlertDescription, ClientConfig, ClientConnection, DigitallySignedStruct, Error, HandshakeKind,
     NamedGroup, ProtocolVersion, ServerConnection, SignatureScheme,
 };
+use std::net::Ipv6Addr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use version::{TLS12, TLS13};
 
@@ -34,6 +35,7 @@ fn entry(source: Source, names: &[&str]) -> Arc<Entry> {
 struct Node {
     policies: Policies,
     profile: TlsProfile,
+    local: IpAddr,
     table: Arc<Table>,
     index: Arc<Index>,
     entries: Vec<Arc<Entry>>,
@@ -46,7 +48,8 @@ fn node() -> Node {
     index.apply(&[], &entries);
     let table = Table::new(&[("alice.test", "alice"), ("bob.test", "bob")]);
     let policies = Policies::new(Arc::clone(&index), table.clone()).unwrap();
-    Node { policies, profile: TlsProfile::Intermediate, table, index, entries }
+    let local = Ipv6Addr::LOCALHOST.into();
+    Node { policies, profile: TlsProfile::Intermediate, local, table, index, entries }
 }
 
 /// What both ends know of each other after a handshake.
@@ -94,7 +97,8 @@ fn meet(node: &Node, visitor: &Arc<ClientConfig>, name: &str, protocols: Protoco
             return Err(told(&mut client, &bytes));
         }
     };
-    let Choice { config, identity } = node.policies.choose(&accepted.client_hello(), protocols, node.profile);
+    let Choice { config, identity } =
+        node.policies.choose(&accepted.client_hello(), node.local, protocols, node.profile);
     let mut server = match accepted.into_connection(config) {
         Ok(server) => server,
         Err((_, mut alert)) => {
@@ -325,6 +329,29 @@ fn the_nodes_profile_is_that_of_names_nobody_holds() {
     );
 }
 
+/// At an address of its own an account is met by whoever names nobody, under its own terms.
+#[test]
+fn an_address_of_its_own_stands_for_a_name() {
+    let mut node = node();
+    node.table.dedicate("198.51.100.7", "bob", TlsProfile::Modern, "bob.test");
+    let visitor = visitor(&[&TLS12, &TLS13]);
+    // The client sends no SNI for an address.
+    let elsewhere = meet(&node, &visitor, "192.0.2.1", BOTH).unwrap();
+    assert_eq!(elsewhere.certificate(&node), "node.test");
+    node.local = "198.51.100.7".parse().unwrap();
+    for (name, shown, profile) in [
+        ("192.0.2.1", "bob.test", TlsProfile::Modern),
+        ("unknown.test", "bob.test", TlsProfile::Modern),
+        ("nobody.test", "nobody.test", TlsProfile::Modern),
+        ("alice.test", "alice.test", TlsProfile::Intermediate),
+        ("bob.test", "bob.test", TlsProfile::Intermediate),
+    ] {
+        let met = meet(&node, &visitor, name, BOTH).unwrap();
+        assert_eq!((met.certificate(&node).as_str(), met.identity.profile()), (shown, profile), "{name}");
+        assert_eq!(met.identity.account().is_some(), ["alice.test", "bob.test"].contains(&name), "{name}");
+    }
+}
+
 /// TLS 1.0 and 1.1, and a downgraded 1.2: told `protocol_version`, by a ClientHello no library of today sends.
 #[test]
 fn older_versions_are_refused_with_the_alert_that_says_so() {
@@ -333,7 +360,7 @@ fn older_versions_are_refused_with_the_alert_that_says_so() {
         let mut acceptor = Acceptor::default();
         acceptor.read_tls(&mut old_client_hello(version).as_slice()).unwrap();
         let accepted = acceptor.accept().unwrap().unwrap();
-        let choice = node.policies.choose(&accepted.client_hello(), BOTH, node.profile);
+        let choice = node.policies.choose(&accepted.client_hello(), node.local, BOTH, node.profile);
         let (_, mut alert) = accepted.into_connection(choice.config).expect_err("refused");
         let mut bytes = Vec::new();
         alert.write_all(&mut bytes).unwrap();

@@ -11,7 +11,7 @@ use crate::tls::policy::Policies;
 use crate::tls::testing::{CA, Table};
 use std::convert::Infallible;
 use std::io::{Read, Write};
-use std::net::Shutdown;
+use std::net::{Ipv6Addr, Shutdown};
 use std::os::unix::net::UnixStream;
 
 /// A ClientHello in its parts; the extensions are whole, with their types and lengths.
@@ -126,7 +126,12 @@ impl Node {
             let stream = Stream::new(Socket::adopt(ours.into()).unwrap());
             let protocols = Protocols { http1: true, http2: true };
             let choose = |hello: &ClientHello<'_>| {
-                let choice = self.policies.choose(hello, protocols, TlsProfile::Intermediate);
+                let choice = self.policies.choose(
+                    hello,
+                    Ipv6Addr::LOCALHOST.into(),
+                    protocols,
+                    TlsProfile::Intermediate,
+                );
                 Ok::<_, Infallible>(choice.config)
             };
             assert!(net::tls::accept(stream, choose).await.is_err(), "no handshake ends here");
