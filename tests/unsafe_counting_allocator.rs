@@ -135,7 +135,7 @@ fn heads_that_pass_allocate_nothing() {
         X-Forwarded-For: ::1\r\nCookie: a=b; c=d\r\nContent-Length: 5\r\nConnection: keep-alive\r\n\r\nhello";
     const RESPONSE: &[u8] =
         b"HTTP/1.1 200 OK\r\nServer: x\r\nTransfer-Encoding: chunked\r\nDate: now\r\n\r\n5\r\n";
-    let limits = HeadLimits { header_bytes: 32 << 10, header_count: 100, url_bytes: 8 << 10 };
+    let limits = HeadLimits { header_bytes: 32 << 10, header_count: 100, url_bytes: 8 << 10, mends: false };
     let client = AddressText::new("2001:db8::7".parse().unwrap());
     let exchange = || {
         let (mut input, mut append, mut out) = (Buffer::new(), Buffer::new(), Buffer::new());

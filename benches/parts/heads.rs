@@ -167,4 +167,5 @@ const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nDate: Tue, 04 Nov 2025 10:00:00 GMT\r
     X-Powered-By: PHP/8.4\r\nVary: Accept-Encoding\r\n\r\n";
 
 /// As a node has them by default.
-const LIMITS: HeadLimits = HeadLimits { header_bytes: 64 * 1024, header_count: 100, url_bytes: 16 * 1024 };
+const LIMITS: HeadLimits =
+    HeadLimits { header_bytes: 64 * 1024, header_count: 100, url_bytes: 16 * 1024, mends: false };

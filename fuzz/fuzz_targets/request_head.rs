@@ -8,11 +8,16 @@ use parvis::config::HeadLimits;
 use parvis::message::h1::{RequestParser, write_request};
 use parvis::message::{Known, KnownSet, Persistence, RequestEdits, RequestHead, Target};
 
-const LIMITS: HeadLimits = HeadLimits { header_bytes: 2048, header_count: 32, url_bytes: 256 };
+const LIMITS: HeadLimits = HeadLimits { header_bytes: 2048, header_count: 32, url_bytes: 256, mends: false };
 
 fuzz_target!(|bytes: &[u8]| {
-    let whole = parse(bytes, bytes.len().max(1));
-    let dripped = parse(bytes, 1);
+    check(bytes, false);
+    check(bytes, true);
+});
+
+fn check(bytes: &[u8], mends: bool) {
+    let whole = parse(bytes, bytes.len().max(1), mends);
+    let dripped = parse(bytes, 1, mends);
     match (&whole, &dripped) {
         (Ok(Some(whole)), Ok(Some(dripped))) => assert_eq!(summary(whole), summary(dripped)),
         (Ok(None), Ok(None)) => {}
@@ -20,16 +25,18 @@ fuzz_target!(|bytes: &[u8]| {
         _ => panic!("pieces matter: {whole:?} and {dripped:?}"),
     }
     if let Ok(Some(head)) = whole {
+        assert!(mends || head.repairs().is_empty());
         goes_on(&head);
     }
-});
+}
 
 /// What comes of `bytes` in pieces of `size`.
-fn parse(bytes: &[u8], size: usize) -> Result<Option<RequestHead>, Cause> {
+fn parse(bytes: &[u8], size: usize, mends: bool) -> Result<Option<RequestHead>, Cause> {
+    let limits = HeadLimits { mends, ..LIMITS };
     let (mut parser, mut input) = (RequestParser::new(), Buffer::new());
     for piece in bytes.chunks(size) {
         input.extend(piece);
-        match parser.parse(&mut input, &LIMITS) {
+        match parser.parse(&mut input, &limits) {
             Ok(None) => {}
             Ok(Some(head)) => return Ok(Some(head)),
             Err(refusal) => return Err(refusal.cause),
@@ -61,7 +68,7 @@ fn goes_on(head: &RequestHead) {
     };
     let mut out = Buffer::new();
     write_request(&mut out, head, &edits);
-    let limits = HeadLimits { header_bytes: 1 << 16, header_count: 64, url_bytes: 1024 };
+    let limits = HeadLimits { header_bytes: 1 << 16, header_count: 64, url_bytes: 1024, mends: false };
     let mut rest = Buffer::new();
     rest.extend(out.filled());
     let again = RequestParser::new().parse(&mut rest, &limits).expect("sound").expect("whole");

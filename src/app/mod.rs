@@ -253,6 +253,7 @@ impl Running {
                 seat,
                 metrics: metrics.shard(),
                 access_log: log_factory.worker(),
+                site_log: log_factory.sites(),
             })
         };
         let workers =

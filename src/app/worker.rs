@@ -5,7 +5,7 @@ use crate::base::{Drain, now};
 use crate::listen::{self, Clients, Entrance, Listening, Share};
 use crate::net::{timer, until, within};
 use crate::proxy::{Shared, Worker, random_seed};
-use crate::telemetry::{AccessLog, Shard};
+use crate::telemetry::{AccessLog, Shard, SiteLog};
 use crate::tls::Policies;
 use crate::upstream::{Pools, Seat};
 use std::io;
@@ -32,6 +32,8 @@ pub struct Parts {
     pub metrics: Shard,
     /// Its end of the access log.
     pub access_log: AccessLog,
+    /// Its end of the site logs.
+    pub site_log: SiteLog,
 }
 
 /// Starts the worker's thread.
@@ -66,6 +68,7 @@ async fn serve(parts: Parts) {
         Pools::new(parts.seat, Rc::clone(&metrics)),
         metrics,
         Rc::new(parts.access_log),
+        parts.site_log,
         random_seed(),
     ));
     tokio::task::spawn_local(follow_the_wall_clock(Rc::clone(&worker)));

@@ -1,6 +1,7 @@
 //! Why a request was not answered by its site: the closed list of causes, and the one table from a cause to
 //! what the visitor, the log and the metric are told (RFC 9110 status, RFC 9209 type).
 
+use super::UpstreamName;
 use std::borrow::Cow;
 use std::fmt;
 
@@ -54,12 +55,14 @@ pub struct Refusal {
     pub cause: Cause,
     /// What exactly was wrong: for the log, never for the visitor.
     pub detail: Cow<'static, str>,
+    /// The upstream whose fault it was, once that is known.
+    pub upstream: Option<UpstreamName>,
 }
 
 impl Refusal {
     /// A refusal for `cause`, with `detail` for the log.
     pub fn new(cause: Cause, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self { cause, detail: detail.into() }
+        Self { cause, detail: detail.into(), upstream: None }
     }
 }
 
@@ -73,7 +76,7 @@ impl std::error::Error for Refusal {}
 
 impl From<Cause> for Refusal {
     fn from(cause: Cause) -> Self {
-        Self { cause, detail: Cow::Borrowed("") }
+        Self { cause, detail: Cow::Borrowed(""), upstream: None }
     }
 }
 

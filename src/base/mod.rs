@@ -12,6 +12,7 @@ mod id;
 mod loans;
 mod networks;
 mod quantity;
+mod repair;
 mod special;
 pub mod queue;
 pub(crate) mod sync;
@@ -29,4 +30,5 @@ pub use networks::{Access, Networks};
 pub use quantity::{
     ByteSize, QuantityError, Rate, parse_byte_size, parse_duration, parse_rate, written_duration,
 };
+pub use repair::{Repair, Repairs};
 pub use special::special;

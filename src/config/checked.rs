@@ -54,6 +54,8 @@ pub struct Node {
     pub launcher: Launcher,
     /// `[logs]`.
     pub logs: Logs,
+    /// `[switches]`.
+    pub switches: Switches,
     /// `[limits]`.
     pub limits: Limits,
     /// `[timeouts]`.
@@ -241,6 +243,21 @@ pub struct Launcher {
     pub wrapper: Vec<String>,
 }
 
+/// `[switches]`: what can be switched off while the node runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Switches {
+    /// `splice`: whether long bodies are moved inside the kernel.
+    pub splice: bool,
+    /// `upstream_keepalive`: whether connections to upstreams are kept for another request.
+    pub upstream_keepalive: bool,
+}
+
+impl Default for Switches {
+    fn default() -> Self {
+        Self { splice: true, upstream_keepalive: true }
+    }
+}
+
 /// `[logs]`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Logs {
@@ -288,6 +305,9 @@ pub struct HeadLimits {
     pub header_count: usize,
     /// Bytes of the request target.
     pub url_bytes: usize,
+    /// Whether what programs get wrong without meaning anything by it is mended instead of being refused:
+    /// `[switches] request_syntax = "observe"`.
+    pub mends: bool,
 }
 
 /// `[timeouts]` of the node.

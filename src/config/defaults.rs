@@ -2,8 +2,10 @@
 //! is written from these, so what stands here is what an operator reads.
 
 mod site;
+mod switches;
 
 pub(super) use site::*;
+pub(super) use switches::*;
 
 use super::checked::{AccountLimits, HeadLimits, Launcher, Limits, Timeouts};
 use super::scalar::{Auto, Lasting};
@@ -580,6 +582,7 @@ impl Default for HeadLimits {
             header_bytes: super::bytes(HEADER_BYTES.default),
             header_count: HEADER_COUNT.default as usize,
             url_bytes: super::bytes(URL_BYTES.default),
+            mends: false,
         }
     }
 }

@@ -33,6 +33,7 @@ pub(super) static NODE_FILE: Section = Section {
         &ADMIN,
         &METRICS,
         &LOGS,
+        &SWITCHES,
         &NODE_LIMITS,
         &NODE_TIMEOUTS,
     ],
@@ -230,6 +231,30 @@ pub(super) const LOGS_SITES: Key = Key {
     takes: "a relative path with `{account}`, `{year}`, `{month}`, `{date}` in it",
     absent: Absent::Text(d::SITES_LOG),
     effect: "The path of a site log: the starts, stops and failures of the account's programs.",
+};
+
+/// `[switches]`.
+pub(super) static SWITCHES: Section = Section {
+    name: "switches",
+    header: "[switches]",
+    many: false,
+    about: "Parts that can be switched off in a bad night, by a reload. See `protocols` of `[[listen]]` and of accounts for \
+            HTTP/2.",
+    keys: &[&d::SPLICE, &d::UPSTREAM_KEEPALIVE, &SWITCHES_REQUEST_SYNTAX],
+    tables: &[],
+    later: &[],
+    foreign: &[],
+};
+pub(super) const SWITCHES_REQUEST_SYNTAX: Key = Key {
+    name: "request_syntax",
+    takes: "`\"enforce\"` or `\"observe\"`",
+    absent: Absent::Text(d::REQUEST_SYNTAX),
+    effect: "What becomes of requests over HTTP/1 that break rules as programs in the world do without meaning anything by \
+             it. `\"enforce\"` refuses them (400). `\"observe\"` passes them on as they should have been, counts them \
+             (`parvis_repairs_total`) and tells the node's log of the first of an account: bytes of a target that must be \
+             percent-encoded are (over HTTP/2 too), a fragment is left out, so is a field whose name is no token, and \
+             control characters in values become spaces. What bears on framing, smuggling and routing is always refused. \
+             Holds for new connections.",
 };
 
 /// `[limits]` of the node.

@@ -1,7 +1,7 @@
 //! The node file: tree → [`Node`].
 
 use super::checked::{
-    Acme, Allowed, HeadLimits, Launcher, Limits, Listen, Logs, Node, Outside, Protocols, Timeouts,
+    Acme, Allowed, HeadLimits, Launcher, Limits, Listen, Logs, Node, Outside, Protocols, Switches, Timeouts,
     TlsProfile, bytes,
 };
 use super::machine::Machine;
@@ -31,6 +31,7 @@ fn read(source: &Source<'_>, top: &Table<'_>, machine: &Machine) -> Node {
     let certificates = top.table(&keys::CERTIFICATES);
     let (accounts, default_site) = accounts(top);
     let (deny, allow) = networks::access(top);
+    let switches = top.table(&keys::SWITCHES);
     let state = path(&node, &keys::NODE_STATE).unwrap_or_else(|| d::STATE.into());
     Node {
         file: source.file().to_owned(),
@@ -61,7 +62,11 @@ fn read(source: &Source<'_>, top: &Table<'_>, machine: &Machine) -> Node {
         launcher: launcher(&top.table(&keys::LAUNCHER), &state),
         state,
         logs: logs(&top.table(&keys::LOGS)),
-        limits: limits(&top.table(&keys::NODE_LIMITS), machine),
+        switches: Switches {
+            splice: switches.setting(&d::SPLICE),
+            upstream_keepalive: switches.setting(&d::UPSTREAM_KEEPALIVE),
+        },
+        limits: limits(&top.table(&keys::NODE_LIMITS), mends(&switches), machine),
         timeouts: timeouts(&top.table(&keys::NODE_TIMEOUTS)),
     }
 }
@@ -247,7 +252,13 @@ fn log_path(text: &str, variables: &[&'static str]) -> Result<String, Wrong> {
     Ok(text.to_owned())
 }
 
-fn limits(table: &Table<'_>, machine: &Machine) -> Limits {
+/// Whether requests are mended.
+fn mends(switches: &Table<'_>) -> bool {
+    let syntax = switches.get(&keys::SWITCHES_REQUEST_SYNTAX);
+    syntax.and_then(|value| value.choice(&[("enforce", Ok(false)), ("observe", Ok(true))])).unwrap_or(false)
+}
+
+fn limits(table: &Table<'_>, mends: bool, machine: &Machine) -> Limits {
     Limits {
         connections: match table.setting(&d::CONNECTIONS) {
             Auto::Auto => d::connections_for(machine.descriptors),
@@ -259,6 +270,7 @@ fn limits(table: &Table<'_>, machine: &Machine) -> Limits {
             header_bytes: bytes(table.setting(&d::HEADER_BYTES)),
             header_count: table.setting(&d::HEADER_COUNT) as usize,
             url_bytes: bytes(table.setting(&d::URL_BYTES)),
+            mends,
         },
         response_header_bytes: bytes(table.setting(&d::RESPONSE_HEADER_BYTES)),
         body_bytes: table.setting(&d::BODY_BYTES).map(|size| size.0),

@@ -38,15 +38,16 @@ pub(super) fn of_request(fields: &Fields, version: Version) -> Result<BodyLength
     }
 }
 
-/// The framing that the fields of a response declare; `None` where they declare nothing. Equal lengths count
-/// once.
+/// The framing that the fields of a response declare; `None` where they declare nothing. Equal lengths count once, in one
+/// field or several (RFC 9110 §8.6).
 pub(super) fn of_response(fields: &Fields, version: Version) -> Result<BodyLength, BadFraming> {
     if fields.has(Known::TransferEncoding) {
         return transfer_encoding(fields, version);
     }
     let mut declared = BodyLength::None;
-    for length in fields.all(Known::ContentLength) {
-        let length = BodyLength::Length(parse_length(length)?);
+    let lengths = fields.all(Known::ContentLength).flat_map(|value| value.split(|byte| *byte == b','));
+    for length in lengths {
+        let length = BodyLength::Length(parse_length(super::fields::trim(length))?);
         if declared != BodyLength::None && declared != length {
             return Err(BadFraming::Unsound("Content-Length fields that differ"));
         }

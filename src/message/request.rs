@@ -3,7 +3,7 @@
 use super::framing::{self, BadFraming, is_token};
 use super::target::{Target, agree, one_host};
 use super::{BodyLength, Fields, Known, hop};
-use crate::base::{Authority, Buffer, Cause, Refusal};
+use crate::base::{Authority, Buffer, Cause, Refusal, Repairs};
 use h2::ext::Protocol;
 use http::uri::PathAndQuery;
 use std::ops::Range;
@@ -27,6 +27,7 @@ pub struct RequestHead {
     authority: Authority,
     version: Version,
     body: BodyLength,
+    repairs: Repairs,
 }
 
 /// What the client wants to speak instead of HTTP.
@@ -88,6 +89,11 @@ impl RequestHead {
     /// The header fields. `Host` and framing fields are among them: ask the methods here instead.
     pub fn fields(&self) -> &Fields {
         &self.fields
+    }
+
+    /// What of it was not as it should have been, and was mended.
+    pub fn repairs(&self) -> Repairs {
+        self.repairs
     }
 
     /// How long the body is: `None`, `Length` or `Chunked`.
@@ -189,8 +195,8 @@ impl RequestHead {
             (Some(_), None) => return Err(bad("no Host beside an absolute target")),
             (Some((scheme, authority)), Some(host)) => agree(authority, &host, scheme)?,
         };
-        let head =
-            Self { start: Start::Block { method, target }, fields, authority, version: line.version, body };
+        let (start, repairs) = (Start::Block { method, target }, Repairs::default());
+        let head = Self { start, fields, authority, version: line.version, body, repairs };
         head.check_expectation()?;
         Ok(head)
     }
@@ -202,9 +208,16 @@ impl RequestHead {
         authority: Authority,
         body: BodyLength,
     ) -> Result<Self, Refusal> {
-        let head = Self { start, fields, authority, version: Version::Http2, body };
+        let repairs = Repairs::default();
+        let head = Self { start, fields, authority, version: Version::Http2, body, repairs };
         head.check_expectation()?;
         Ok(head)
+    }
+
+    /// The same head, in which this was mended.
+    pub(super) fn repaired(mut self, repairs: Repairs) -> Self {
+        self.repairs.add(repairs);
+        self
     }
 
     fn check_expectation(&self) -> Result<(), Refusal> {

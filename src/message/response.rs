@@ -3,7 +3,7 @@
 use super::fields::Lines;
 use super::framing::{self, BadFraming};
 use super::{BodyLength, Fields, Known, Version, hop};
-use crate::base::{Buffer, Cause, Refusal};
+use crate::base::{Buffer, Cause, Refusal, Repair, Repairs};
 use http::StatusCode;
 use std::ops::Range;
 
@@ -18,6 +18,7 @@ pub struct ResponseHead {
     declared: BodyLength,
     /// Over HTTP/2: whether its HEADERS ended the stream.
     ends: bool,
+    repairs: Repairs,
 }
 
 impl ResponseHead {
@@ -30,7 +31,13 @@ impl ResponseHead {
             version: Version::Http11,
             declared: BodyLength::None,
             ends: false,
+            repairs: Repairs::default(),
         }
+    }
+
+    /// What of it is not as it should have been, and passes nevertheless.
+    pub fn repairs(&self) -> Repairs {
+        self.repairs
     }
 
     /// The version it came by.
@@ -117,8 +124,16 @@ impl ResponseHead {
         lines: Lines,
     ) -> Result<Self, Refusal> {
         let fields = Fields::in_block(block, lines);
-        let declared = framing::of_response(&fields, version).map_err(refuse_framing)?;
-        Self { fields, reason, status, version, declared, ends: false }.checked()
+        let declared = framing::of_response(&fields, version).map_err(|why| refuse_framing(why, &fields))?;
+        let mut repairs = Repairs::default();
+        if matches!(declared, BodyLength::Length(_)) {
+            let mut written = fields.all(Known::ContentLength);
+            let has_several = written.next().is_some_and(|first| first.contains(&b','));
+            if has_several || written.next().is_some() {
+                repairs.insert(Repair::SameLengths);
+            }
+        }
+        Self { fields, reason, status, version, declared, ends: false, repairs }.checked()
     }
 
     /// Puts together what [`super::h2`] has checked.
@@ -128,30 +143,61 @@ impl ResponseHead {
         declared: BodyLength,
         ends: bool,
     ) -> Result<Self, Refusal> {
-        Self { fields, reason: 0..0, status, version: Version::Http2, declared, ends }.checked()
+        let repairs = Repairs::default();
+        Self { fields, reason: 0..0, status, version: Version::Http2, declared, ends, repairs }.checked()
     }
 
     fn checked(self) -> Result<Self, Refusal> {
         if !(100..=599).contains(&self.status) {
-            return Err(invalid("a status outside 100 to 599"));
+            return Err(invalid_line("a status outside 100 to 599", self.status.to_string().as_bytes()));
         }
-        hop::check_options(&self.fields).map_err(invalid)?;
+        hop::check_options(&self.fields)
+            .map_err(|what| invalid_fields(what, &self.fields, &[Known::Connection]))?;
         Ok(self)
+    }
+
+    /// The same head, of which this was not as it should have been.
+    pub(super) fn repaired(mut self, repairs: Repairs) -> Self {
+        self.repairs.add(repairs);
+        self
     }
 }
 
 /// The refusal for framing that cannot be trusted.
-pub(super) fn refuse_framing(why: BadFraming) -> Refusal {
-    match why {
-        BadFraming::Unsound(what) => invalid(what),
-        BadFraming::UnknownCoding => invalid("a transfer coding other than chunked"),
-    }
+pub(super) fn refuse_framing(why: BadFraming, fields: &Fields) -> Refusal {
+    let what = match why {
+        BadFraming::Unsound(what) => what,
+        BadFraming::UnknownCoding => "a transfer coding other than chunked",
+    };
+    invalid_fields(what, fields, &[Known::ContentLength, Known::TransferEncoding])
 }
 
 /// An answer that breaks the rules.
 pub(super) fn invalid(what: &'static str) -> Refusal {
     Refusal::new(Cause::InvalidAnswer, what)
 }
+
+/// An answer that breaks the rules in this line, which is quoted: up to so many bytes.
+#[cold]
+pub(super) fn invalid_line(what: &'static str, line: &[u8]) -> Refusal {
+    let cut = line.len() > MOST_QUOTED;
+    let quoted = line[..line.len().min(MOST_QUOTED)].escape_ascii();
+    Refusal::new(Cause::InvalidAnswer, format!("{what}: \"{quoted}\"{}", if cut { " …" } else { "" }))
+}
+
+/// An answer that breaks the rules in these fields, which are quoted.
+#[cold]
+fn invalid_fields(what: &'static str, fields: &Fields, which: &[Known]) -> Refusal {
+    let lines: Vec<_> = fields
+        .iter()
+        .filter(|field| which.contains(&field.known))
+        .map(|field| [field.name, b": ", field.value].concat())
+        .collect();
+    invalid_line(what, &lines.join(&b", "[..]))
+}
+
+/// Bytes of a line that are quoted: enough to find it.
+const MOST_QUOTED: usize = 200;
 
 /// The reason phrase registered for `status`; empty for others.
 pub(super) fn registered_reason(status: u16) -> &'static [u8] {

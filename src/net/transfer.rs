@@ -14,6 +14,8 @@ pub struct Transfer {
     ahead: Ahead,
     /// Bytes that may be read ahead of the sink.
     most_ahead: usize,
+    /// Whether nothing is moved inside the kernel.
+    copies: bool,
 }
 
 /// What a step of a transfer came to.
@@ -56,6 +58,11 @@ impl Transfer {
     /// One that reads its source up to `most` bytes ahead of a sink that takes none, where that may bring all of it.
     pub fn reading_ahead(most: usize) -> Self {
         Self { most_ahead: most, ..Self::default() }
+    }
+
+    /// Nothing is moved inside the kernel: every byte is copied.
+    pub fn copy_all(&mut self) {
+        self.copies = true;
     }
 
     /// Nothing further is read ahead; what was goes its way.
@@ -106,7 +113,9 @@ impl Transfer {
             if !self.ahead.is_idle() {
                 return self.ahead.give(cx, sink);
             }
-            self.run = Run::begin(source, sink).map_err(TransferError::Sink)?;
+            if !self.copies {
+                self.run = Run::begin(source, sink).map_err(TransferError::Sink)?;
+            }
         }
         let Some(run) = &mut self.run else {
             return copy(cx, source, sink).map(|(progress, _)| progress);

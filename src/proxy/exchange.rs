@@ -4,7 +4,7 @@
 
 use super::client::{Client, Extra};
 use super::remainder::Remainder;
-use crate::base::{Cause, Refusal, now};
+use crate::base::{Cause, Refusal, Repairs, now};
 use crate::config::Timeouts;
 use crate::message::h1;
 use crate::message::{BodyLength, Fields, Known, RequestHead, ResponseHead, WebSocketKey};
@@ -27,6 +27,8 @@ pub struct Exchange<'a, 'o, C> {
     lasting: bool,
     /// The status of the answer, once its head is there; 0 before.
     status: u16,
+    /// What of the answer's heads was not as it should have been.
+    repairs: Repairs,
     deadline: &'a mut Deadline,
     times: Times,
     /// Since when the request's body waits for the upstream to take it, and how long it did before.
@@ -51,6 +53,8 @@ pub struct Rules<'a> {
     pub extra: Extra<'a>,
     /// Bytes of the answer's body that are read ahead of a slow visitor.
     pub response_buffer: usize,
+    /// Whether long bodies are moved inside the kernel.
+    pub splice: bool,
 }
 
 /// When things happened, for the record.
@@ -116,7 +120,7 @@ impl<'a, 'o, C: Client> Exchange<'a, 'o, C> {
         client: &'a mut C,
         origin: &'o mut Origin,
         rules: Rules<'a>,
-        upload: Transfer,
+        mut upload: Transfer,
         deadline: &'a mut Deadline,
     ) -> Self {
         let begun = now();
@@ -124,7 +128,11 @@ impl<'a, 'o, C: Client> Exchange<'a, 'o, C> {
             BodyLength::None | BodyLength::Length(0) => Up::End(None),
             _ => Up::Body(End::Source),
         };
-        let download = Transfer::reading_ahead(rules.response_buffer);
+        let mut download = Transfer::reading_ahead(rules.response_buffer);
+        if !rules.splice {
+            upload.copy_all();
+            download.copy_all();
+        }
         Self {
             client,
             origin,
@@ -135,6 +143,7 @@ impl<'a, 'o, C: Client> Exchange<'a, 'o, C> {
             tunnel: false,
             lasting: false,
             status: 0,
+            repairs: Repairs::default(),
             deadline,
             times: Times { begun, sent: None, answered: None, up: begun, down: begun },
             held_since: None,
@@ -147,6 +156,11 @@ impl<'a, 'o, C: Client> Exchange<'a, 'o, C> {
     /// When things happened.
     pub fn times(&self) -> Times {
         self.times
+    }
+
+    /// What of the answer's heads was not as it should have been.
+    pub fn repairs(&self) -> Repairs {
+        self.repairs
     }
 
     /// The status of the answer; 0 while it has none.
@@ -291,6 +305,7 @@ impl<'a, 'o, C: Client> Exchange<'a, 'o, C> {
 
     /// A head came from the upstream: interim, a switch of protocols, or the answer's.
     fn on_head(&mut self, head: &ResponseHead) -> Result<(), Refusal> {
+        self.repairs.add(head.repairs());
         if head.status() == 101 {
             return self.on_switch(head);
         }

@@ -10,7 +10,7 @@ use super::place;
 use super::prefetch;
 use super::record::Record;
 use super::remainder::Remainder;
-use crate::base::{Authority, Buffer, Cause, Drain, Host, Refusal, now};
+use crate::base::{Authority, Blame, Buffer, Cause, Drain, Host, Refusal, now};
 use crate::config::{self, AccountState, UpstreamAddress, UpstreamHost};
 use crate::limit::{Admission, TunnelPlace};
 use crate::message::{
@@ -113,7 +113,9 @@ impl Attempt<'_> {
             drain: self.place.form.timeouts.drain,
         };
         let pools = &self.connection.worker.pools;
-        deliver::unless_gone(client, record, pools.lease(self.upstream, want, patience, now)).await
+        let leased =
+            deliver::unless_gone(client, record, pools.lease(self.upstream, want, patience, now)).await;
+        leased.map_err(|refusal| self.blame(refusal))
     }
 
     async fn exchange<C: Client>(
@@ -137,6 +139,7 @@ impl Attempt<'_> {
         }
         let replaced =
             if hsts.is_some() { KnownSet::of(&[Known::StrictTransportSecurity]) } else { KnownSet::EMPTY };
+        let switches = self.connection.worker.node.load().switches;
         let rules = Rules {
             request: self.head,
             timeouts: &self.place.site().timeouts,
@@ -144,6 +147,7 @@ impl Attempt<'_> {
             key,
             extra: Extra { append: append.filled(), drop: replaced },
             response_buffer: self.place.form.limits.response_buffer,
+            splice: switches.splice,
         };
         let mut deadline = Deadline::new();
         let mut exchange = Exchange::new(client, &mut origin, rules, upload, &mut deadline);
@@ -170,13 +174,18 @@ impl Attempt<'_> {
         }
         let times = exchange.times();
         let status = exchange.status();
+        record.repaired(exchange.repairs());
         let remainder = matches!(result, Ok(Outcome::Received)).then(|| exchange.into_remainder());
         drop(tunnel);
         record.exchanged(status, times, origin.body_received(), origin.body_sent());
         match result {
             Ok(Outcome::Whole | Outcome::Received) => {
                 // Whoever waits for the upstream has it, while a slow visitor takes his time.
-                origin.finish(now());
+                if switches.upstream_keepalive {
+                    origin.finish(now());
+                } else {
+                    drop(origin);
+                }
                 match remainder {
                     Some(remainder) => Box::pin(self.give(remainder)).await,
                     None => Ok(Ending::Keep),
@@ -214,11 +223,10 @@ impl Attempt<'_> {
 
     /// The refusal with the upstream's name, where it is the upstream's fault.
     fn blame(&self, refusal: Refusal) -> Refusal {
-        if refusal.cause.verdict().blame != crate::base::Blame::Site {
+        if refusal.cause.verdict().blame != Blame::Site {
             return refusal;
         }
-        let detail = format!("upstream {}: {}", self.upstream.spec().name, refusal.detail);
-        Refusal::new(refusal.cause, detail)
+        Refusal { upstream: Some(self.upstream.spec().name.clone()), ..refusal }
     }
 
     /// A WebSocket that came by HTTP/2 has no key; HTTP/1.1 needs one (RFC 8441 §5).

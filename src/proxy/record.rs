@@ -3,8 +3,9 @@
 use super::asker::Asker;
 use super::connection::Connection;
 use super::exchange::Times;
+use super::worker::Event;
 use crate::account::Account;
-use crate::base::{Cause, Refusal, RequestId, TrustName, now};
+use crate::base::{AccountName, Cause, Refusal, Repairs, RequestId, TrustName, now};
 use crate::config::LogFormat;
 use crate::message::{Known, RequestHead, Scheme, Version};
 use crate::telemetry::{self, Done, InFlight, LogProtocol, Protocol, TunnelGauge};
@@ -21,6 +22,7 @@ pub struct Record {
     format: LogFormat,
     status: u16,
     cause: Option<Cause>,
+    repairs: Repairs,
     body_sent: u64,
     body_received: u64,
     upstream: Option<Duration>,
@@ -44,6 +46,7 @@ impl Record {
             format: LogFormat::Advanced,
             status: 0,
             cause: None,
+            repairs: head.repairs(),
             body_sent: 0,
             body_received: 0,
             upstream: None,
@@ -119,6 +122,11 @@ impl Record {
         }
     }
 
+    /// Something of the answer was not as it should have been, and passed.
+    pub fn repaired(&mut self, repairs: Repairs) {
+        self.repairs.add(repairs);
+    }
+
     /// The request failed.
     pub fn failed(&mut self, connection: &Connection, refusal: &Refusal) {
         self.cause = Some(refusal.cause);
@@ -141,6 +149,9 @@ impl Record {
             upstream: self.upstream,
             cause: self.cause,
         });
+        if !self.repairs.is_empty() {
+            tell_repairs(connection, &self);
+        }
         worker.metrics.body_received(self.body_received);
         worker.metrics.body_sent(self.body_sent);
         if let Some(account) = &self.account {
@@ -198,7 +209,25 @@ fn protocol(head: &RequestHead) -> Protocol {
     }
 }
 
-/// Tells the node's log, at the level of the cause's row: the first of a kind (account and cause) at once, then how
+/// Counts what was mended, and tells the node's log: the first of a kind (account and repair) at once, then how many more
+/// there were. What visitors' programs get wrong may be an attack that is on its way; what sites do is their own affair.
+#[cold]
+fn tell_repairs(connection: &Connection, record: &Record) {
+    let name = record.account.as_deref().map(Account::name);
+    let (account, id, client) = (name.map_or("-", AccountName::as_str), record.id, record.asker.ip);
+    for repair in record.repairs.iter() {
+        connection.worker.metrics.repaired(repair);
+        let key = (name.cloned(), Event::Repaired(repair));
+        let Some(more) = connection.worker.told.borrow_mut().tell(key, now()) else { continue };
+        if repair.of() == "request" {
+            tracing::info!(account, %client, %id, what = repair.word(), more, "request mended");
+        } else {
+            tracing::debug!(account, %id, what = repair.word(), more, "answer mended");
+        }
+    }
+}
+
+/// Tells the node's log, and the account's site log where an upstream is to blame, at the level of the cause's row: the first of a kind (account and cause) at once, then how
 /// many more there were. The access log has a line for each.
 fn tell(
     connection: &Connection,
@@ -209,10 +238,18 @@ fn tell(
 ) {
     let verdict = refusal.cause.verdict();
     let name = account.map(Account::name);
-    let key = (name.cloned(), refusal.cause);
+    let key = (name.cloned(), Event::Failed(refusal.cause));
     let Some(more) = connection.worker.told.borrow_mut().tell(key, now()) else { return };
-    let account = name.map_or("-", crate::base::AccountName::as_str);
     let (word, detail) = (verdict.word, &*refusal.detail);
+    if let (Some(name), Some(upstream)) = (name, &refusal.upstream) {
+        // The customer reads what the operator does, and for the same price.
+        let before = if more > 0 { format!(", and {more} like it before") } else { String::new() };
+        let text = format_args!("Request failed: {word}: {detail} (request {id}{before})");
+        connection.worker.site_log.tell(name, upstream, text);
+    }
+    let account = name.map_or("-", AccountName::as_str);
+    let upstream = refusal.upstream.as_ref().map(|upstream| format!("upstream {upstream}: {detail}"));
+    let detail = upstream.as_deref().unwrap_or(detail);
     match verdict.level {
         tracing::Level::ERROR => {
             tracing::error!(account, %client, %id, cause = word, detail, more, "request failed");

@@ -1,11 +1,11 @@
 //! What one worker thread shares among its connections. `!Send` by intent: a worker is an island.
 
-use crate::base::{AccountName, Cause, Clock, Drain, Host, RequestId};
+use crate::base::{AccountName, Cause, Clock, Drain, Host, Repair, RequestId};
 use crate::config::Node;
 use crate::limit::Lists;
 use crate::message::{Pseudonym, WebSocketKey};
 use crate::route::Hosts;
-use crate::telemetry::{AccessLog, Repeated, Shard};
+use crate::telemetry::{AccessLog, Repeated, Shard, SiteLog};
 use crate::upstream::Pools;
 use arc_swap::ArcSwap;
 use std::cell::{Cell, RefCell};
@@ -53,16 +53,27 @@ pub struct Worker {
     pub metrics: Rc<Shard>,
     /// This worker's end of the access log.
     pub access_log: Rc<AccessLog>,
+    /// Its end of the site logs.
+    pub site_log: SiteLog,
     /// Whether the node's drain has begun: the worker's own copy, which costs its connections no shared memory.
     draining: Cell<bool>,
     /// What the node is called by other proxies.
     pub pseudonym: Pseudonym,
     /// Wall time from monotonic time.
     pub clock: Clock,
-    /// What of failures the node's log was told already.
-    pub(super) told: RefCell<Repeated<(Option<AccountName>, Cause)>>,
+    /// What the node's log was told already.
+    pub(super) told: RefCell<Repeated<(Option<AccountName>, Event)>>,
     ids: RequestIds,
     date: RefCell<(u64, DateText)>,
+}
+
+/// What is told of an account once in a while, however often it happens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Event {
+    /// A request failed.
+    Failed(Cause),
+    /// A message was mended.
+    Repaired(Repair),
 }
 
 /// Random ids: a seed from the system, then a counter through a mixing function (SplitMix64), so that ids are
@@ -82,6 +93,7 @@ impl Worker {
         pools: Rc<Pools>,
         metrics: Rc<Shard>,
         access_log: Rc<AccessLog>,
+        site_log: SiteLog,
         seed: [u64; 2],
     ) -> Self {
         let Shared { node, hosts, certificates, lists, drain, pseudonym } = shared;
@@ -94,6 +106,7 @@ impl Worker {
             pools,
             metrics,
             access_log,
+            site_log,
             draining,
             pseudonym,
             clock: Clock::new(),

@@ -2,7 +2,7 @@
 
 use super::cell::{Count, Tally};
 use super::shard::{ConnectionProtocol, HandshakeFailure, Protocol, TlsVersion};
-use crate::base::Cause;
+use crate::base::{Cause, Repair};
 use std::time::Duration;
 
 /// Everything one worker counts. The alignment keeps two workers' counters off a common cache line.
@@ -13,6 +13,7 @@ pub(super) struct Counters {
     pub(super) own: Tally<{ OWN_BOUNDS.len() }>,
     pub(super) upstream: Tally<{ REQUEST_BOUNDS.len() }>,
     pub(super) failures: [Count; Cause::ALL.len()],
+    pub(super) repairs: [Count; Repair::ALL.len()],
     pub(super) body_received: Count,
     pub(super) body_sent: Count,
     /// Clear connections, then TLS ones.
@@ -55,6 +56,7 @@ impl Default for Counters {
             own: Tally::new(&OWN_BOUNDS),
             upstream: Tally::new(&REQUEST_BOUNDS),
             failures: std::array::from_fn(|_| Count::default()),
+            repairs: Default::default(),
             body_received: Count::default(),
             body_sent: Count::default(),
             connections: Default::default(),

@@ -59,6 +59,8 @@ families! {
             "Time from a head sent upstream to the head of the answer.";
         FAILURES = "parvis_failures_total" Counter ["cause" "error" "blame"]
             "Requests and connections that were refused or failed, by our cause, its RFC 9209 type and whose fault it was (client, site, limit, us).";
+        REPAIRS = "parvis_repairs_total" Counter ["of" "what"]
+            "Requests and answers that broke a rule of HTTP without meaning anything by it, and were passed on as they should have been.";
         REQUEST_BODY_BYTES = "parvis_request_body_bytes_total" Counter []
             "Bytes of request bodies received from visitors.";
         RESPONSE_BODY_BYTES = "parvis_response_body_bytes_total" Counter []

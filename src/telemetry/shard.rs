@@ -2,7 +2,7 @@
 //! summed over all workers when somebody asks. Adding costs no lock, no hash and no allocation.
 
 use super::counters::{Counters, status_class};
-use crate::base::Cause;
+use crate::base::{Cause, Repair};
 use std::cell::Cell;
 use std::marker::PhantomData;
 use std::rc::Rc;
@@ -141,6 +141,11 @@ impl Shard {
     /// refused, a head that never became a request.
     pub fn failed(&self, cause: Cause) {
         self.counters.failures[cause as usize].add(1);
+    }
+
+    /// Counts something that was mended in a message.
+    pub fn repaired(&self, repair: Repair) {
+        self.counters.repairs[repair as usize].add(1);
     }
 
     /// Counts a request as in flight until the result is dropped.

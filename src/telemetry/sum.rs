@@ -4,11 +4,12 @@ use super::cell::TallySum;
 use super::counters::{Counters, HANDSHAKE_BOUNDS, OWN_BOUNDS, REQUEST_BOUNDS, STATUS_CLASSES};
 use super::family::{
     CONNECTIONS, CONNECTIONS_OPEN, FAILURES, Family, HANDSHAKE_DURATION, HANDSHAKE_FAILURES, HANDSHAKES,
-    OWN_TIME, REQUEST_BODY_BYTES, REQUEST_DURATION, REQUESTS, REQUESTS_IN_FLIGHT, RESPONSE_BODY_BYTES,
-    TUNNELS, TUNNELS_OPEN, UPSTREAM_CONNECTIONS, UPSTREAM_CONNECTIONS_OPEN, UPSTREAM_REUSES, UPSTREAM_TIME,
+    OWN_TIME, REPAIRS, REQUEST_BODY_BYTES, REQUEST_DURATION, REQUESTS, REQUESTS_IN_FLIGHT,
+    RESPONSE_BODY_BYTES, TUNNELS, TUNNELS_OPEN, UPSTREAM_CONNECTIONS, UPSTREAM_CONNECTIONS_OPEN,
+    UPSTREAM_REUSES, UPSTREAM_TIME,
 };
 use super::shard::{ConnectionProtocol, HandshakeFailure, Protocol, Shard, TlsVersion};
-use crate::base::Cause;
+use crate::base::{Cause, Repair};
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::{Metric, MetricFamily};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -78,6 +79,7 @@ impl Sum<'_> {
             OWN_TIME.with(vec![own]),
             UPSTREAM_TIME.with(vec![upstream]),
             FAILURES.with(Cause::ALL.iter().map(|cause| self.failures(*cause)).collect()),
+            REPAIRS.with(Repair::ALL.map(|repair| self.repairs(repair)).into()),
             REQUEST_BODY_BYTES.with_one(self.count(|c| c.body_received.value())),
             RESPONSE_BODY_BYTES.with_one(self.count(|c| c.body_sent.value())),
             TUNNELS.with_one(self.count(|c| c.tunnels_opened.value())),
@@ -89,6 +91,11 @@ impl Sum<'_> {
         let verdict = cause.verdict();
         let count = self.count(|c| c.failures[cause as usize].value());
         FAILURES.series(&[verdict.word, verdict.error, verdict.blame.word()], count)
+    }
+
+    fn repairs(&self, repair: Repair) -> Metric {
+        let count = self.count(|c| c.repairs[repair as usize].value());
+        REPAIRS.series(&[repair.of(), repair.word()], count)
     }
 
     fn connections(&self, families: &mut Vec<MetricFamily>) {
@@ -159,13 +166,14 @@ impl Sum<'_> {
     }
 }
 
-const COLLECTED: [Family; 18] = [
+const COLLECTED: [Family; 19] = [
     REQUESTS,
     REQUESTS_IN_FLIGHT,
     REQUEST_DURATION,
     OWN_TIME,
     UPSTREAM_TIME,
     FAILURES,
+    REPAIRS,
     REQUEST_BODY_BYTES,
     RESPONSE_BODY_BYTES,
     TUNNELS,

@@ -24,6 +24,7 @@ mod h2_requests;
 mod h2_forwarding;
 mod h2_life;
 mod h2_upstreams;
+mod syntax;
 mod terms;
 mod tls;
 mod accounts;

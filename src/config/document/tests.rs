@@ -22,6 +22,7 @@ fn node() -> Node {
         upstreams: Outside::default(),
         certificates: None,
         default_certificate: None,
+        switches: crate::config::Switches::default(),
         deny: None,
         allow: None,
         trust: Vec::new(),

@@ -172,7 +172,7 @@ fn every_key_arrives_where_it_belongs() {
             connections: 1000,
             connections_per_client: None,
             handshakes_per_client: Some(Rate { count: 30, period: seconds(60) }),
-            head: HeadLimits { header_bytes: 65_536, header_count: 200, url_bytes: 8192 },
+            head: HeadLimits { header_bytes: 65_536, header_count: 200, url_bytes: 8192, mends: false },
             response_header_bytes: 131_072,
             body_bytes: None,
             request_buffer: 1 << 10,

@@ -10,7 +10,7 @@ use crate::message::text::is_lines;
 fn received(lines: &str) -> RequestHead {
     let mut input = Buffer::new();
     input.extend(format!("GET / HTTP/1.1\r\nHost: a.test\r\n{lines}\r\n").as_bytes());
-    let limits = HeadLimits { header_bytes: 8192, header_count: 100, url_bytes: 1024 };
+    let limits = HeadLimits { header_bytes: 8192, header_count: 100, url_bytes: 1024, mends: false };
     RequestParser::new().parse(&mut input, &limits).unwrap().unwrap()
 }
 

@@ -3,6 +3,7 @@
 mod body;
 mod chunk;
 mod encode;
+mod mend;
 mod parse;
 mod scan;
 mod trailers;
@@ -10,6 +11,7 @@ mod write;
 
 pub use body::{BodyDecoder, BodyError, Decoded};
 pub use encode::{BodyEncoder, ChunkPrefix};
+pub(super) use mend::target as mend_target;
 pub use parse::{RequestParser, ResponseParser};
 pub use write::{write_request, write_response};
 

@@ -1,11 +1,12 @@
 //! Heads as they arrive, in any pieces, each byte looked at once until the head is whole. Strict: what two
-//! recipients might read differently is refused, never mended.
+//! recipients might read differently is refused; [`mend`] says what may be put right.
 
+use super::mend;
 use super::scan::{ScanError, Scanner, Section};
-use crate::base::{Buffer, Cause, Refusal};
+use crate::base::{Buffer, Cause, Refusal, Repair, Repairs};
 use crate::config::HeadLimits;
 use crate::message::fields::{Line, Lines};
-use crate::message::framing::is_token_byte;
+use crate::message::framing::{is_token, is_token_byte};
 use crate::message::request::{self, LONGEST_METHOD, RequestLine};
 use crate::message::response;
 use crate::message::{RequestHead, ResponseHead, Version};
@@ -48,7 +49,12 @@ impl RequestParser {
         let Some(section) = found.map_err(refuse_request_scan)? else { return Ok(None) };
         *self = Self::default();
 
-        let (line, lines) = tokenise_request(&input.filled()[..section.len], section)?;
+        let head = &input.filled()[..section.len];
+        let tokens = tokenise_request(head, section);
+        if limits.mends && needs_mending(head, &tokens) {
+            return mended(input, section, tokens).map(Some);
+        }
+        let (line, lines) = tokens?;
         RequestHead::from_block(input.split_front(section.len), line, lines).map(Some)
     }
 
@@ -59,6 +65,34 @@ impl RequestParser {
             self.skipped_lines += 1;
         }
     }
+}
+
+/// Whether a head may be one that [`mend`] can put right.
+fn needs_mending(head: &[u8], tokens: &Result<(RequestLine, Lines), Refusal>) -> bool {
+    match tokens {
+        Ok((line, _)) => {
+            !head[line.target.clone()].iter().all(|byte| byte.is_ascii_graphic() && *byte != b'#')
+        }
+        Err(refusal) => refusal.cause == Cause::BadRequest,
+    }
+}
+
+/// The head at the front of `input` as it should have been; where it cannot be put right, as it is.
+#[cold]
+fn mended(
+    input: &mut Buffer,
+    section: Section,
+    tokens: Result<(RequestLine, Lines), Refusal>,
+) -> Result<RequestHead, Refusal> {
+    let Some((bytes, repairs)) = mend::request(&input.filled()[..section.len]) else {
+        let (line, lines) = tokens?;
+        return RequestHead::from_block(input.split_front(section.len), line, lines);
+    };
+    let mut block = Buffer::new();
+    block.extend(&bytes);
+    input.consume(section.len);
+    let (line, lines) = tokenise_request(&bytes, Section { len: bytes.len(), ..section })?;
+    RequestHead::from_block(block, line, lines).map(|head| head.repaired(repairs))
 }
 
 impl ResponseParser {
@@ -74,12 +108,28 @@ impl ResponseParser {
             check_status_line_so_far(input.filled())?;
         }
         let found = self.scanner.scan(input.filled(), max_bytes, MOST_RESPONSE_FIELDS + 1);
-        let Some(section) = found.map_err(refuse_response_scan)? else { return Ok(None) };
+        let found = found.map_err(|error| refuse_response_scan(error, self.scanner.line(input.filled())))?;
+        let Some(section) = found else { return Ok(None) };
         self.scanner = Scanner::default();
 
-        let (line, lines) = tokenise_response(&input.filled()[..section.len], section)?;
+        let mut repairs = Repairs::default();
+        let (line, lines) = match tokenise_response(&input.filled()[..section.len], section) {
+            Ok(found) => found,
+            Err(_) if mend::unfold(&mut input.filled_mut()[..section.len]) => {
+                repairs.insert(Repair::FoldedLine);
+                tokenise_response(&input.filled()[..section.len], section)?
+            }
+            Err(refusal) => return Err(refusal),
+        };
         let block = input.split_front(section.len);
-        ResponseHead::from_block(block, line.version, line.status, line.reason, lines).map(Some)
+        if !block.filled().is_ascii() {
+            repairs.insert(Repair::HighBytes);
+        }
+        if line.is_short {
+            repairs.insert(Repair::MissingReason);
+        }
+        ResponseHead::from_block(block, line.version, line.status, line.reason, lines)
+            .map(|head| Some(head.repaired(repairs)))
     }
 }
 
@@ -87,6 +137,8 @@ struct StatusLine {
     version: Version,
     status: u16,
     reason: Range<usize>,
+    /// Whether it ends with the status.
+    is_short: bool,
 }
 
 /// Refuses what cannot become a request line, as soon as that is certain: a TLS hello on a clear port, a
@@ -122,7 +174,11 @@ fn check_request_line_so_far(input: &[u8], limits: &HeadLimits) -> Result<(), Re
 fn check_status_line_so_far(input: &[u8]) -> Result<(), Refusal> {
     const START: &[u8] = b"HTTP/1.";
     let len = input.len().min(START.len());
-    if input[..len] == START[..len] { Ok(()) } else { Err(response::invalid("does not begin like HTTP/1")) }
+    if input[..len] == START[..len] {
+        return Ok(());
+    }
+    let line = &input[..memchr(b'\n', input).unwrap_or(input.len())];
+    Err(response::invalid_line("does not begin like HTTP/1", line))
 }
 
 fn tokenise_request(head: &[u8], section: Section) -> Result<(RequestLine, Lines), Refusal> {
@@ -151,16 +207,13 @@ fn tokenise_response(head: &[u8], section: Section) -> Result<(StatusLine, Lines
     let status = parser.parse_response_with_uninit_headers(&mut parsed, head, room);
     let whole = status == Ok(Status::Complete(section.len));
     let (Some(code), Some(minor), true) = (parsed.code, parsed.version, whole) else {
-        return Err(response::invalid(match status {
-            Err(httparse::Error::HeaderName) => "a field name that is no token",
-            Err(httparse::Error::HeaderValue) => "a control character in a field",
-            _ => "a status line that is none",
-        }));
+        return Err(refuse_response_syntax(head, status));
     };
     // Taken from the line itself: httparse leaves reasons with bytes ≥ 0x80 out.
     let line_end = memchr(b'\r', head).unwrap_or(head.len());
     let reason = REASON_AT.min(line_end)..line_end;
-    Ok((StatusLine { version: version(minor), status: code, reason }, lines_of(head, parsed.headers)))
+    let line = StatusLine { version: version(minor), status: code, reason, is_short: line_end < REASON_AT };
+    Ok((line, lines_of(head, parsed.headers)))
 }
 
 /// Where httparse puts the fields it finds.
@@ -215,12 +268,31 @@ fn refuse_request_scan(error: ScanError) -> Refusal {
     }
 }
 
-fn refuse_response_scan(error: ScanError) -> Refusal {
+fn refuse_response_scan(error: ScanError, line: &[u8]) -> Refusal {
     match error {
-        ScanError::BareLf => response::invalid("a line that ends in LF without CR"),
+        ScanError::BareLf => response::invalid_line("a line that ends in LF without CR", line),
         ScanError::TooLong => Refusal::new(Cause::AnswerHeaderTooLarge, "the head is longer than allowed"),
         ScanError::TooManyLines => Refusal::new(Cause::AnswerHeaderTooLarge, "more fields than any"),
     }
+}
+
+#[cold]
+fn refuse_response_syntax(head: &[u8], status: Result<Status<usize>, httparse::Error>) -> Refusal {
+    let mut lines = head.split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+    let first = lines.next().unwrap_or_default();
+    let name_of = |line: &[u8]| memchr(b':', line).map(|colon| &line[..colon]).map(<[u8]>::to_vec);
+    let (what, line) = match status {
+        Err(httparse::Error::HeaderName) => {
+            let is_bad = |line: &&[u8]| name_of(line).is_none_or(|name| !is_token(&name));
+            ("a field name that is no token", lines.find(is_bad))
+        }
+        Err(httparse::Error::HeaderValue) => {
+            let is_control = |byte: &u8| (*byte < b' ' && *byte != b'\t') || *byte == 0x7f;
+            ("a control character in a field", lines.find(|line| line.iter().any(is_control)))
+        }
+        _ => ("a status line that is none", Some(first)),
+    };
+    response::invalid_line(what, line.unwrap_or_default())
 }
 
 #[cold]

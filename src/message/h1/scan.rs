@@ -60,6 +60,15 @@ impl Scanner {
         if window.len() == max_bytes { Err(ScanError::TooLong) } else { Ok(None) }
     }
 
+    /// The line that the search stands at or, where it was given up for a line, that line. Without its end.
+    pub(super) fn line<'b>(&self, bytes: &'b [u8]) -> &'b [u8] {
+        // The line was counted off before it was looked at.
+        let end = self.line_start.min(bytes.len());
+        let before = bytes[..end].strip_suffix(b"\n").unwrap_or(&bytes[..end]);
+        let start = memchr::memrchr(b'\n', before).map_or(0, |at| at + 1);
+        before[start..].strip_suffix(b"\r").unwrap_or(&before[start..])
+    }
+
     /// Lines found so far.
     pub(super) fn lines(&self) -> usize {
         self.lines

@@ -1,13 +1,13 @@
 //! Heads and trailers that came by HTTP/2. The h2 crate has refused upper-case names, control characters and
 //! misplaced pseudo-fields by then; what it lets through and HTTP/1 would read differently is refused here.
 
-use crate::base::{Authority, Cause, Refusal};
+use crate::base::{Authority, Cause, Refusal, Repairs};
 use crate::config::HeadLimits;
-use crate::message::framing;
 use crate::message::request::{self, Start, bad, check_method};
 use crate::message::response::{self, invalid};
 use crate::message::target::{agree, check_target, one_host, parse_authority};
 use crate::message::{BodyLength, Fields, Known, KnownSet, RequestHead, ResponseHead, Scheme, Version};
+use crate::message::{framing, h1};
 use h2::ext::Protocol;
 use http::HeaderMap;
 use http::uri::{self, PathAndQuery};
@@ -28,7 +28,7 @@ pub fn request_head(
     check_method(method.as_str().as_bytes(), protocol.as_ref())?;
     check_protocol(&method, protocol.as_ref())?;
     let scheme = known_scheme(scheme.as_ref())?;
-    let target = target.ok_or_else(|| bad("no :path"))?;
+    let (target, repairs) = mended(target.ok_or_else(|| bad("no :path"))?, limits);
     check_size(&headers, &target, limits)?;
     check_path(&method, &target)?;
 
@@ -41,7 +41,8 @@ pub fn request_head(
         Some(_) => BodyLength::None,
         None => request_body(&fields, &method, ends)?,
     };
-    RequestHead::from_frames(Start::Frames { method, target, protocol }, fields, authority, body)
+    let start = Start::Frames { method, target, protocol };
+    Ok(RequestHead::from_frames(start, fields, authority, body)?.repaired(repairs))
 }
 
 /// An upstream's response. `ends` tells whether its HEADERS ended the stream.
@@ -51,7 +52,8 @@ pub fn request_head(
 pub fn response_head(parts: http::response::Parts, ends: bool) -> Result<ResponseHead, Refusal> {
     let fields = Fields::in_map(parts.headers);
     check_connection_fields(&fields).map_err(invalid)?;
-    let declared = framing::of_response(&fields, Version::Http2).map_err(response::refuse_framing)?;
+    let declared = framing::of_response(&fields, Version::Http2)
+        .map_err(|why| response::refuse_framing(why, &fields))?;
     ResponseHead::from_frames(parts.status.as_u16(), fields, declared, ends)
 }
 
@@ -87,6 +89,20 @@ fn check_protocol(method: &http::Method, protocol: Option<&Protocol>) -> Result<
             Err(bad(":protocol that no upgrade can be to"))
         }
         _ => Ok(()),
+    }
+}
+
+/// The target, percent-encoded where it must be and where that is asked for.
+fn mended(target: PathAndQuery, limits: &HeadLimits) -> (PathAndQuery, Repairs) {
+    let (bytes, mut repairs) = (target.as_str().as_bytes(), Repairs::default());
+    if !limits.mends || bytes.iter().all(u8::is_ascii_graphic) {
+        return (target, repairs);
+    }
+    let mut encoded = Vec::with_capacity(3 * bytes.len());
+    h1::mend_target(bytes, &mut encoded, &mut repairs);
+    match PathAndQuery::from_maybe_shared(encoded) {
+        Ok(encoded) => (encoded, repairs),
+        Err(_) => (target, Repairs::default()),
     }
 }
 

@@ -131,8 +131,17 @@ impl Edge {
 
     /// What is in the access logs of an account so far; `_node` are requests that are nobody's.
     pub fn access_log(&self, account: &str) -> String {
+        self.log_of(&format!("{account}/http"))
+    }
+
+    /// What is in the site log of an account so far.
+    pub fn site_log(&self, account: &str) -> String {
+        self.log_of(&format!("{account}/sites"))
+    }
+
+    fn log_of(&self, directory: &str) -> String {
         let mut log = String::new();
-        let mut directories = vec![self.path().join("logs").join(account)];
+        let mut directories = vec![self.path().join("logs").join(directory)];
         while let Some(directory) = directories.pop() {
             for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
                 if entry.file_type().expect("a type").is_dir() {

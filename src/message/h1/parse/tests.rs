@@ -4,7 +4,7 @@ use super::*;
 use crate::message::{BodyLength, Known};
 use proptest::prelude::*;
 
-const LIMITS: HeadLimits = HeadLimits { header_bytes: 1024, header_count: 8, url_bytes: 128 };
+const LIMITS: HeadLimits = HeadLimits { header_bytes: 1024, header_count: 8, url_bytes: 128, mends: false };
 
 /// What comes of `bytes` when they arrive in pieces that end at `cuts`.
 fn request_in_pieces(bytes: &[u8], cuts: &[usize]) -> Result<Option<RequestHead>, Cause> {
@@ -43,7 +43,12 @@ fn response(bytes: &[u8]) -> Result<Option<ResponseHead>, Cause> {
             break;
         }
     }
-    assert_eq!(format!("{whole:?}"), format!("{dripped:?}"), "{:?}", String::from_utf8_lossy(bytes));
+    // What begins like nothing we know is quoted as far as it has come.
+    let told = |parsed: &Result<_, Refusal>| {
+        let text = format!("{parsed:?}");
+        text.split("does not begin like").next().map(str::to_owned)
+    };
+    assert_eq!(told(&whole), told(&dripped), "{:?}", String::from_utf8_lossy(bytes));
     whole.map_err(|refusal| refusal.cause)
 }
 
@@ -455,7 +460,7 @@ fn upgrades() {
 
 #[test]
 fn many_fields_are_read_like_few() {
-    let limits = HeadLimits { header_bytes: 65536, header_count: 500, url_bytes: 128 };
+    let limits = HeadLimits { header_bytes: 65536, header_count: 500, url_bytes: 128, mends: false };
     let mut input = Buffer::new();
     input.extend(with(&"a: b\r\n".repeat(499)).as_bytes());
     let head = RequestParser::new().parse(&mut input, &limits).unwrap().unwrap();
@@ -505,14 +510,15 @@ fn responses_that_are_none() {
         b"HTTP/1.1 200 O\rK\r\n\r\n",
         b"HTTP/1.1 200 OK\n\n",
         b"HTTP/1.1 200 OK\r\na: b\n\r\n",
-        b"HTTP/1.1 200 OK\r\na: b\r\n c\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\n a: b\r\n\r\n",
         b"HTTP/1.1 200 OK\r\na : b\r\n\r\n",
         b"HTTP/1.1 200 OK\r\na: b\0\r\n\r\n",
         b"HTTP/1.1 200 OK\r\na: b\rc\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nno colon\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n",
-        b"HTTP/1.1 200 OK\r\nContent-Length: 5, 5\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5, 6\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5,\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n",
@@ -617,5 +623,111 @@ proptest! {
         let _ = request(&bytes);
         let _ = response(&bytes);
         let _ = response(&[b"HTTP/1.1 200 OK\r\n", &bytes[..], b"\r\n\r\n"].concat());
+    }
+}
+
+/// What was wrong with an answer is told to whoever has to mend it, with the line.
+#[test]
+fn a_wrong_line_of_an_answer_is_quoted() {
+    for (answer, said) in [
+        ("HTTP/1.1 200 OK\r\nA: b\r\nBad Name: c\r\n\r\n", "a field name that is no token: \"Bad Name: c\""),
+        ("HTTP/1.1 200 OK\r\nA: b\r\nno colon\r\n\r\n", "a field name that is no token: \"no colon\""),
+        ("HTTP/1.1 200 OK\r\nA: b\r\nX: \u{1}\r\n\r\n", "a control character in a field: \"X: \\x01\""),
+        ("HTTP/1.1 2x0 OK\r\n\r\n", "a status line that is none: \"HTTP/1.1 2x0 OK\""),
+        ("HTTP/1.1 600 No\r\n\r\n", "a status outside 100 to 599: \"600\""),
+        ("HTTP/1.1 200 OK\r\nA: b\r\nC: d\nE: f\r\n\r\n", "a line that ends in LF without CR: \"C: d\""),
+        ("HTTP/1.1 200 OK\nA: b\r\n\r\n", "a line that ends in LF without CR: \"HTTP/1.1 200 OK\""),
+        ("<html>no\r\n", "does not begin like HTTP/1: \"<html>no\\r\""),
+        (
+            "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX: y\r\ncontent-length: 6\r\n\r\n",
+            "Content-Length fields that differ: \"Content-Length: 5, content-length: 6\"",
+        ),
+        (
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n",
+            "a transfer coding other than chunked: \"Transfer-Encoding: gzip, chunked\"",
+        ),
+        (
+            "HTTP/1.1 200 OK\r\nConnection: a b\r\n\r\n",
+            "a connection option that is no token: \"Connection: a b\"",
+        ),
+    ] {
+        let mut input = Buffer::new();
+        input.extend(answer.as_bytes());
+        let refusal = ResponseParser::new().parse(&mut input, 1024).unwrap_err();
+        assert_eq!(refusal.detail, said);
+    }
+    let long = format!("HTTP/1.1 200 OK\r\nBad Name: {}\r\n\r\n", "x".repeat(500));
+    let mut input = Buffer::new();
+    input.extend(long.as_bytes());
+    let refusal = ResponseParser::new().parse(&mut input, 1024).unwrap_err();
+    assert!(refusal.detail.ends_with("xxx\" …") && refusal.detail.len() < 300, "{}", refusal.detail);
+}
+
+#[test]
+fn what_is_not_quite_right_with_an_answer_passes() {
+    for (answer, repairs) in [
+        ("HTTP/1.1 200 OK\r\nA: b\r\n\r\n", &[][..]),
+        ("HTTP/1.1 200 \r\nA: b\r\n\r\n", &[]),
+        ("HTTP/1.1 200\r\nA: b\r\n\r\n", &[Repair::MissingReason]),
+        ("HTTP/1.1 200 OK\r\nA: b\r\n c\r\nContent-Length: 0\r\n\r\n", &[Repair::FoldedLine]),
+        ("HTTP/1.1 200 OK\r\nA: caf\u{e9}\r\n\r\n", &[Repair::HighBytes]),
+        ("HTTP/1.1 200 OK\r\nContent-Length: 0\r\nContent-Length: 0\r\n\r\n", &[Repair::SameLengths]),
+        ("HTTP/1.1 200 OK\r\nContent-Length: 7, 7\r\n\r\n", &[Repair::SameLengths]),
+    ] {
+        let head = response(answer.as_bytes()).unwrap().unwrap();
+        assert_eq!(head.repairs().iter().collect::<Vec<_>>(), repairs, "{answer:?}");
+        assert_eq!(head.reason(), b"OK");
+    }
+    let folded = response(b"HTTP/1.1 200 OK\r\nA: b\r\n\tc\r\nTransfer-Encoding:\r\n chunked\r\n\r\n")
+        .unwrap()
+        .unwrap();
+    let values: Vec<_> = folded.fields().iter().map(|field| field.value.to_vec()).collect();
+    assert_eq!(values, [b"b  \tc".to_vec(), b"chunked".to_vec()]);
+    assert_eq!(folded.body(b"GET"), BodyLength::Chunked);
+}
+
+/// Mending is asked for, and changes nothing of what is right or cannot be mended.
+#[test]
+fn requests_are_mended_where_that_is_asked_for() {
+    let mends = HeadLimits { mends: true, ..LIMITS };
+    let parse = |bytes: &str, limits: &HeadLimits| {
+        let mut input = Buffer::new();
+        input.extend(bytes.as_bytes());
+        input.extend(b"GET /next HTTP/1.1\r\nHost: b\r\n\r\n");
+        let mut parser = RequestParser::new();
+        let head = parser.parse(&mut input, limits).map_err(|refusal| refusal.cause)?.unwrap();
+        // The next request begins where it did.
+        let next = parser.parse(&mut input, limits).unwrap().unwrap();
+        assert_eq!((next.path_and_query(), input.len()), (&b"/next"[..], 0));
+        Ok::<_, Cause>(head)
+    };
+    for head in [
+        "GET /\u{e9} HTTP/1.1\r\nHost: a\r\n\r\n",
+        "GET /a#b HTTP/1.1\r\nHost: a\r\nX[]: y\r\nB: c\u{1}\r\n\r\n",
+    ] {
+        assert_eq!(parse(head, &LIMITS).err(), Some(Cause::BadRequest), "{head:?}");
+        assert!(!parse(head, &mends).unwrap().repairs().is_empty());
+    }
+    let mended =
+        parse("GET http://a/x#b HTTP/1.1\r\nHost: a\r\nX[]: y\r\nB: c\u{1}d\r\n\r\n", &mends).unwrap();
+    let fields: Vec<_> = mended.fields().iter().map(|field| (field.name, field.value)).collect();
+    assert_eq!(
+        (mended.path_and_query(), &fields[..]),
+        (&b"/x"[..], &[(&b"Host"[..], &b"a"[..]), (b"B", b"c d")][..])
+    );
+    assert!(parse("GET /a HTTP/1.1\r\nHost: a\r\n\r\n", &mends).unwrap().repairs().is_empty());
+    for head in [
+        "GET / HTTP/1.1\r\nHost: a\r\nX[]: y\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: a\r\n folded[]: y\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: a\u{1}\r\n\r\n",
+        "GET / HTTP/1.1\r\nX[]: y\r\n\r\n",
+    ] {
+        let mut input = Buffer::new();
+        input.extend(head.as_bytes());
+        assert_eq!(
+            RequestParser::new().parse(&mut input, &mends).unwrap_err().cause,
+            Cause::BadRequest,
+            "{head:?}"
+        );
     }
 }

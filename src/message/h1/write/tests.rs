@@ -6,7 +6,8 @@ use crate::message::h1::{RequestParser, ResponseParser};
 use crate::message::{hop, push_line};
 use proptest::prelude::*;
 
-const LIMITS: HeadLimits = HeadLimits { header_bytes: 8192, header_count: 100, url_bytes: 1024 };
+const LIMITS: HeadLimits =
+    HeadLimits { header_bytes: 8192, header_count: 100, url_bytes: 1024, mends: false };
 
 fn request(bytes: &[u8]) -> Option<RequestHead> {
     let mut input = Buffer::new();

@@ -5,7 +5,7 @@ use http::header::{HeaderName, HeaderValue};
 use http::{Method, Request, Response, Uri};
 use std::iter;
 
-const LIMITS: HeadLimits = HeadLimits { header_bytes: 1024, header_count: 8, url_bytes: 128 };
+const LIMITS: HeadLimits = HeadLimits { header_bytes: 1024, header_count: 8, url_bytes: 128, mends: false };
 
 /// A request as the h2 crate hands it over.
 struct Asked {

@@ -6,7 +6,8 @@ use crate::config::HeadLimits;
 use crate::message::h1::{RequestParser, ResponseParser, write_request};
 use crate::message::{Target, h2};
 
-const LIMITS: HeadLimits = HeadLimits { header_bytes: 8192, header_count: 100, url_bytes: 1024 };
+const LIMITS: HeadLimits =
+    HeadLimits { header_bytes: 8192, header_count: 100, url_bytes: 1024, mends: false };
 
 fn h1_request(bytes: &str) -> RequestHead {
     let mut input = Buffer::new();
