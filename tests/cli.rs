@@ -107,7 +107,7 @@ error: accounts.default_site: there is no right document of an account platform
  --> parvis.toml
   = hint: hosts that no document holds would be answered 404
 
-parvis: 5 problems
+parvis: 5 problems in 3 files: alice.toml 2, bob.toml 1, parvis.toml 2
 "#;
     assert_eq!(said.err, err);
     assert_eq!((said.code, said.out.as_str()), (Some(78), ""));
@@ -317,4 +317,82 @@ fn route_says_which_certificate_is_shown_and_why() {
         "{text}"
     );
     assert!(text.contains("certificate  self-signed: the default: no certificate has this name\n"), "{text}");
+}
+
+/// A page that is missing keeps nobody from being served: it is told, with its account and site.
+#[test]
+fn check_tells_a_page_that_is_missing() {
+    let document = "[[site]]\nname = \"gone\"\naddresses = [\"a.test\"]\nanswer = { status = 410, page = \"../pages/gone.html\" }\n";
+    let files = Files::new("", &[("alice", document)]);
+    let said = files.parvis(&["check", "--config", "parvis.toml"]);
+    let warning = "warning: site gone: the page of its answer cannot be read: accounts.d/../pages/gone.html: No such file or directory \
+                   (os error 2)\n --> accounts.d/alice.toml\n  = hint: a page of Parvis' own is shown; `parvis reload` reads \
+                   it again\n";
+    assert!(said.code == Some(0) && said.err.contains(warning), "{said:?}");
+    std::fs::create_dir(files.path().join("pages")).unwrap();
+    std::fs::write(files.path().join("pages/gone.html"), "<p>gone").unwrap();
+    assert_eq!(files.parvis(&["check", "--config", "parvis.toml"]).err, "");
+}
+
+#[test]
+fn diff_tells_what_a_change_would_do() {
+    let bob = "[[upstream]]\nname = \"web\"\naddress = \"[::1]:8200\"\n[[site]]\nname = \"home\"\n\
+               addresses = [\"bob.test\", \"alice.test\"]\nupstream = \"web\"\n";
+    let files = Files::new("", &[("alice", ALICE), ("bob", bob)]);
+    let new = files.path().join("new");
+    std::fs::create_dir(&new).unwrap();
+    let write = |name: &str, text: &str| std::fs::write(new.join(name), text).unwrap();
+    write("alice.toml", ALICE);
+    let same = files.parvis(&["diff", "new", "--config", "parvis.toml"]);
+    assert_eq!(same, Said { code: Some(0), out: "nothing would change\n".into(), err: String::new() });
+
+    let program = "address = \"auto\"\ncommand = [\"app\"]\nenvironment = { TOKEN = \"secret\" }\n";
+    let changed = ALICE.replace("address = \"[::1]:8100\"\n", program);
+    let changed = changed.replace("\"alice.test\", ", "\"www.alice.test\", \"bob.test\", ");
+    write("alice.toml", &changed);
+    let changed_says = "\
+alice: changed
+  + www.alice.test
+  - alice.test, passes to bob
+  ! bob.test waits: bob holds bob.test
+  ~ site home: addresses = [\"www.alice.test\", \"bob.test\", \"*.alice.test\"] (was [\"alice.test\", \"*.alice.test\"])
+  ~ upstream web: address = \"auto\" (was \"[::1]:8100\")
+  ~ upstream web: command = [\"app\"] (was not set)
+  ~ upstream web: environment.TOKEN changes
+  * program web is started when somebody asks for it
+bob: its document stays as it is
+  + alice.test
+";
+    let said = files.parvis(&["diff", "new/alice.toml", "--config", "parvis.toml"]);
+    assert_eq!(said, Said { code: Some(1), out: changed_says.into(), err: String::new() });
+    // Nothing was written, and nothing was remembered.
+    assert_eq!(files.parvis(&["diff", "new/alice.toml", "--config", "parvis.toml"]).out, changed_says);
+
+    std::fs::write(files.path().join("accounts.d/alice.toml"), &changed).unwrap();
+    write("alice.toml", &changed.replace("[\"app\"]", "[\"app2\"]"));
+    let said = files.parvis(&["diff", "new", "--config", "parvis.toml"]);
+    assert!(
+        said.out.contains("  * program web restarts: the new one is ready before the old one ends\n"),
+        "{said:?}"
+    );
+    // Where no running node has seen them, the first by name has what two claim.
+    let said = files.parvis(&["diff", "--remove", "alice", "--json", "--config", "parvis.toml"]);
+    let changes: serde_json::Value = serde_json::from_str(&said.out).unwrap();
+    let of = |change: usize, key: &str| changes[change][key].clone();
+    assert_eq!((of(0, "account"), of(0, "what")), ("alice".into(), "removed".into()));
+    let leaves = serde_json::json!([
+        { "host": "*.alice.test", "to": null },
+        { "host": "bob.test", "to": "bob" },
+        { "host": "www.alice.test", "to": null },
+    ]);
+    assert_eq!(of(0, "leaves"), leaves);
+    assert_eq!((of(1, "account"), of(1, "enters")), ("bob".into(), serde_json::json!(["bob.test"])));
+
+    write("alice.toml", "state = \"on\"\n");
+    let said = files.parvis(&["diff", "new", "--config", "parvis.toml"]);
+    assert!(
+        said.code == Some(78)
+            && said.err.contains("--> new/alice.toml:1:9") | said.err.contains("new/alice.toml:1:9"),
+        "{said:?}"
+    );
 }

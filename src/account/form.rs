@@ -2,7 +2,7 @@
 //! site answers a host and path; does not say who holds the host.
 
 use super::paths::{Paths, Readings, cut};
-use super::{Claim, Entry, Pattern, Site};
+use super::{Action, Claim, Entry, Fixed, Pattern, Site};
 use crate::base::{Access, DocumentHash, Host, HostPattern, PathPrefix, SiteName, TrustName};
 use crate::config::{self, AccountLimits, AccountState, AttachedCertificate, Document, Run, Terms, Timeouts};
 use crate::upstream::Upstream;
@@ -252,6 +252,23 @@ impl Form {
     /// The sites, in the document's order.
     pub fn sites(&self) -> &[Site] {
         &self.tables.sites
+    }
+
+    /// Whether a site shows a page of a file.
+    pub fn has_pages(&self) -> bool {
+        self.fixed().any(|(_, fixed)| fixed.page.is_some() || fixed.unread.is_some())
+    }
+
+    /// The sites whose page could not be read, and why.
+    pub fn unread_pages(&self) -> impl Iterator<Item = (&SiteName, &str)> {
+        self.fixed().filter_map(|(site, fixed)| Some((site, fixed.unread.as_deref()?)))
+    }
+
+    fn fixed(&self) -> impl Iterator<Item = (&SiteName, &Fixed)> {
+        self.sites().iter().filter_map(|site| match &site.action {
+            Action::Answer(fixed) => Some((&site.name, fixed)),
+            Action::Forward(_) | Action::Redirect(_) => None,
+        })
     }
 
     /// The upstreams, in the document's order.

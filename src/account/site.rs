@@ -49,6 +49,8 @@ pub struct Fixed {
     pub status: u16,
     /// What is shown and of which kind (`Content-Type`); `None`: a page of Parvis' own.
     pub page: Option<(&'static str, Box<[u8]>)>,
+    /// Why its page could not be read, where one was written: then a page of Parvis' own is shown.
+    pub unread: Option<Box<str>>,
 }
 
 /// A redirect.
@@ -74,7 +76,7 @@ impl Site {
                 Action::Forward(upstreams.iter().find(|upstream| upstream.spec().name == *name)?.clone())
             }
             config::SiteAction::Redirect(redirect) => Action::Redirect(Redirect::compile(redirect)),
-            config::SiteAction::Answer(answer) => Action::Answer(Fixed::compile(&site.name, answer)),
+            config::SiteAction::Answer(answer) => Action::Answer(Fixed::compile(answer)),
         };
         Some(Self {
             name: site.name.clone(),
@@ -91,17 +93,16 @@ impl Site {
 }
 
 impl Fixed {
-    /// Reads the page. One that cannot be read is told of, and Parvis' own is shown.
-    fn compile(site: &SiteName, answer: &config::FixedAnswer) -> Self {
-        let page = answer.page.as_deref().and_then(|file| match read_page(file) {
-            Ok(bytes) => Some((kind_of(file), bytes)),
-            Err(error) => {
-                let file = file.display();
-                tracing::warn!(%site, %file, %error, "the page of an answer cannot be read: a page of our own is shown");
-                None
+    /// Reads the page.
+    fn compile(answer: &config::FixedAnswer) -> Self {
+        let mut fixed = Self { status: answer.status, page: None, unread: None };
+        if let Some(file) = &answer.page {
+            match read_page(file) {
+                Ok(bytes) => fixed.page = Some((kind_of(file), bytes)),
+                Err(error) => fixed.unread = Some(format!("{}: {error}", file.display()).into()),
             }
-        });
-        Self { status: answer.status, page }
+        }
+        fixed
     }
 }
 

@@ -9,6 +9,7 @@ use crate::account::Claim;
 use crate::base::{AccountName, SiteName, wall};
 use crate::config::{self, AttachedCertificate, Document, Node, Printable, Problem, Report};
 use crate::route::{Contest, Refusal};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -21,6 +22,7 @@ pub(super) fn check(file: &Path) -> ExitCode {
     report.extend(default_site(&node, &seen));
     warn(&certificates(&node, &seen));
     warn(&contested(&node, &seen));
+    warn(&pages(&node, &seen));
     if !report.is_empty() {
         return refuse(&report);
     }
@@ -30,15 +32,34 @@ pub(super) fn check(file: &Path) -> ExitCode {
 
 /// Prints what is wrong; the exit code that says so.
 pub(super) fn refuse(report: &Report) -> ExitCode {
-    let many = report.problems.len();
-    eprintln!("{report}\n\nparvis: {}", counted(many, "problem"));
+    eprintln!("{report}\n\nparvis: {}", tally(report));
     ExitCode::from(CONFIG)
+}
+
+/// How many problems there are, and where: by file, as an account's document is one.
+fn tally(report: &Report) -> String {
+    let mut files: BTreeMap<&Path, usize> = BTreeMap::new();
+    report.problems.iter().for_each(|problem| *files.entry(&problem.file).or_default() += 1);
+    let problems = counted(report.problems.len(), "problem");
+    if files.len() < 2 {
+        return problems;
+    }
+    let each = files.iter().take(MOST_FILES).map(|(file, count)| {
+        let name = file.file_name().unwrap_or_default().to_string_lossy();
+        format!("{} {count}", Printable(&name))
+    });
+    let more = files.len().checked_sub(MOST_FILES).filter(|more| *more > 0);
+    let more = more.map_or_else(String::new, |more| format!(", and {more} more"));
+    let each = each.collect::<Vec<_>>().join(", ");
+    format!("{problems} in {}: {each}{more}", counted(files.len(), "file"))
 }
 
 /// What is kept of a document.
 struct Seen {
     account: AccountName,
     claims: Vec<Claim>,
+    /// Sites whose page cannot be read, and why.
+    unread_pages: Vec<(SiteName, String)>,
     attached: Vec<AttachedCertificate>,
     sites: Vec<SiteName>,
     addresses: usize,
@@ -47,9 +68,12 @@ struct Seen {
 
 impl Seen {
     fn of(document: &Document) -> Self {
+        let form = survey::form(document);
+        let unread = form.unread_pages().map(|(site, why)| (site.clone(), why.to_owned()));
         Self {
             account: document.name.clone(),
-            claims: survey::form(document).claims().collect(),
+            claims: form.claims().collect(),
+            unread_pages: unread.collect(),
             attached: document.certificates.clone(),
             sites: document.sites.iter().map(|site| site.name.clone()).collect(),
             addresses: document.sites.iter().map(|site| site.addresses.len()).sum(),
@@ -78,6 +102,15 @@ fn certificates(node: &Node, seen: &[Seen]) -> Vec<Problem> {
         }
         Err(why) => vec![Problem::of_file(&node.file, why)],
     }
+}
+
+fn pages(node: &Node, seen: &[Seen]) -> Vec<Problem> {
+    let of_account = |seen: &Seen| {
+        let file = node.accounts.join(format!("{}.toml", seen.account));
+        let pages = seen.unread_pages.iter();
+        pages.map(|(site, why)| Problem::of_page(&file, site, why)).collect::<Vec<_>>()
+    };
+    seen.iter().flat_map(of_account).collect()
 }
 
 fn contested(node: &Node, seen: &[Seen]) -> Vec<Problem> {
@@ -127,13 +160,16 @@ fn summary(node: &Node, seen: &[Seen]) -> String {
     format!("{} is right: {}", node.file.display(), parts.join(", "))
 }
 
-fn counted(count: usize, what: &str) -> String {
+pub(super) fn counted(count: usize, what: &str) -> String {
     match (count, what.ends_with('s')) {
         (1, _) => format!("1 {what}"),
         (_, true) => format!("{count} {what}es"),
         (_, false) => format!("{count} {what}s"),
     }
 }
+
+/// Files that a tally names.
+const MOST_FILES: usize = 20;
 
 /// Warnings of one kind that are printed: a screen or two.
 const MOST_WARNINGS: usize = 50;

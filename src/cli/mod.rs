@@ -3,8 +3,10 @@
 
 mod ask;
 mod check;
+mod diff;
 mod outline;
 mod route;
+mod settings;
 mod survey;
 
 use crate::{app, config};
@@ -19,6 +21,7 @@ pub fn run() -> ExitCode {
     match Parvis::parse().command {
         Command::Run { config } => serve(&config),
         Command::Check { config } => check::check(&config),
+        Command::Diff { proposed, remove, json, config } => diff::diff(&proposed, &remove, json, &config),
         Command::Demo { server: false } => app::demo(),
         Command::Demo { server: true } => app::demo_server(),
         Command::Route { address, at, config } => route::route(&address, at, &config),
@@ -70,6 +73,21 @@ enum Command {
     },
     /// Tell everything that is wrong with a node file and its account documents; exit 78 if anything is
     Check {
+        /// The node file
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+    },
+    /// Tell what documents would change if they were put in place: hosts, settings, programs; exit 1 if anything
+    Diff {
+        /// Documents named as in the accounts directory, or directories of them
+        #[arg(required_unless_present = "remove")]
+        proposed: Vec<PathBuf>,
+        /// An account whose document is to be removed
+        #[arg(long, value_name = "ACCOUNT")]
+        remove: Vec<String>,
+        /// In JSON
+        #[arg(long)]
+        json: bool,
         /// The node file
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
@@ -173,6 +191,8 @@ mod tests {
             "parvis run --config f",
             "parvis check --config f",
             "parvis demo",
+            "parvis diff new/alice.toml --config f",
+            "parvis diff --remove alice --json --config f",
             "parvis route alice.test/x --config f",
             "parvis route alice.test --at 198.51.100.7 --config f",
             "parvis status",
@@ -185,7 +205,14 @@ mod tests {
         ] {
             assert!(Parvis::try_parse_from(line.split(' ')).is_ok(), "{line}");
         }
-        for line in ["parvis", "parvis run", "parvis check", "parvis run f", "parvis upgrade"] {
+        for line in [
+            "parvis",
+            "parvis diff --config f",
+            "parvis run",
+            "parvis check",
+            "parvis run f",
+            "parvis upgrade",
+        ] {
             assert!(Parvis::try_parse_from(line.split(' ')).is_err(), "{line}");
         }
     }

@@ -149,7 +149,9 @@ impl Documents {
         let refused_patterns: HashSet<_> = refused.iter().map(|refusal| &refusal.pattern).collect();
         let enter = claimed.iter().map(|claim| claim.pattern.clone());
         let enter = enter.filter(|pattern| !refused_patterns.contains(pattern)).collect();
-        if let Some(report) = contest_report(&self.file(&name), &refused) {
+        if let Some(report) = problems_of(&self.file(&name), &form, &refused) {
+            let problems = report.problems.iter();
+            problems.for_each(|problem| tracing::warn!(account = %name, "{}", problem.one_line()));
             self.problems.entry(name.clone()).or_default().extend(report);
         }
         let account = Account::new(name, form.emptied());
@@ -280,7 +282,7 @@ impl Documents {
             self.deferred.remove(name);
             self.keep_last_good(name, content);
         }
-        let report = contest_report(&self.file(name), &decision.refused);
+        let report = problems_of(&self.file(name), &account.form(), &decision.refused);
         match &report {
             Some(report) => self.problems.insert(name.clone(), report.clone()),
             None => self.problems.remove(name),
@@ -306,7 +308,7 @@ impl Documents {
                 continue;
             }
             let refused = self.claims.refusals(heir, &form.claims().collect::<Vec<_>>());
-            match contest_report(&self.file(heir), &refused) {
+            match problems_of(&self.file(heir), &form, &refused) {
                 Some(report) => self.problems.insert(heir.clone(), report),
                 None => self.problems.remove(heir),
             };
@@ -387,12 +389,26 @@ impl Documents {
             && names_of_sets(&old) == names_of_sets(new)
             && old.accounts == new.accounts;
         if same {
-            return self.rescan(at, true);
+            let mut applied = self.rescan(at, true);
+            applied.extend(self.read_pages(&applied, at));
+            return applied;
         }
         let mut names: Vec<AccountName> = self.known.keys().cloned().collect();
         names.extend(self.list().unwrap_or_default().into_keys());
         names.sort_unstable();
         names.dedup();
+        names.iter().filter_map(|name| self.look(name, at, true)).collect()
+    }
+
+    /// Reads the pages again that documents show, but for those of documents that were just read.
+    fn read_pages(&mut self, read: &[Applied], at: Instant) -> Vec<Applied> {
+        let mut names = Vec::new();
+        self.hosts.each_account(|account| {
+            if account.form().has_pages() && !read.iter().any(|applied| applied.account == *account.name()) {
+                names.push(account.name().clone());
+            }
+        });
+        names.sort_unstable();
         names.iter().filter_map(|name| self.look(name, at, true)).collect()
     }
 
@@ -508,8 +524,9 @@ fn removed(name: &AccountName, hosts_changed: usize, attached: Option<Vec<Attach
     }
 }
 
-/// What the refused claims of a document come to, as problems.
-fn contest_report(file: &Path, refused: &[crate::route::Refusal]) -> Option<Report> {
+/// What keeps a document that is right from being served whole, as problems: claims that are refused, pages that cannot be
+/// read.
+fn problems_of(file: &Path, form: &Form, refused: &[crate::route::Refusal]) -> Option<Report> {
     let problem = |refusal: &crate::route::Refusal| {
         let by = if refusal.obstacle == refusal.pattern {
             format!("`{}` is held by account `{}`", refusal.pattern, refusal.holder)
@@ -518,7 +535,9 @@ fn contest_report(file: &Path, refused: &[crate::route::Refusal]) -> Option<Repo
         };
         Problem::of_file(file, by).with_hint("it is served as soon as the holder gives it up")
     };
-    (!refused.is_empty()).then(|| Report { problems: refused.iter().map(problem).collect() })
+    let mut report = Report { problems: refused.iter().map(problem).collect() };
+    report.problems.extend(form.unread_pages().map(|(site, why)| Problem::of_page(file, site, why)));
+    (!report.is_empty()).then_some(report)
 }
 
 /// Reads, checks and compiles every document, sorted by account.

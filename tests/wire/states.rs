@@ -157,12 +157,21 @@ fn a_site_may_give_the_same_answer_to_everybody() {
     assert!(own.text().contains("<title>410 Gone</title>"), "{}", own.text());
     assert_eq!((ask("GET", "c").text(), ask("GET", "c").one("content-type")), ("{}", "application/json"));
     assert_eq!(ask("GET", "d").status(), 503);
-    edge.expect_log("the page of an answer cannot be read");
+    edge.expect_log("site d: the page of its answer cannot be read: ");
+    let status =
+        |account: &str| String::from_utf8_lossy(&edge.command(&["status", account]).stdout).into_owned();
+    assert!(status("alice").contains("none.txt: No such file"), "{}", status("alice"));
     // What is shown is what was read with the document.
     edge.write_file("pages/gone.html", "<p>still gone</p>");
     assert_eq!(ask("GET", "a").text(), "<p>gone</p>");
     edge.write_document("alice", &format!("{document}\n# again"));
     wait::until("the new page", || (ask("GET", "a").text() == "<p>still gone</p>").then_some(()));
+    // Or when somebody says so.
+    edge.write_file("pages/gone.html", "<p>back</p>");
+    edge.write_file("pages/none.txt", "there");
+    assert!(edge.command(&["reload"]).status.success());
+    assert_eq!((ask("GET", "a").text(), ask("GET", "d").text()), ("<p>back</p>", "there"));
+    assert!(!status("alice").contains("none.txt"), "{}", status("alice"));
 }
 
 /// A WebSocket through the edge, both ends.
