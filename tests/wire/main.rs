@@ -42,6 +42,7 @@ mod records;
 mod commands;
 mod demo;
 mod real_programs;
+mod real_canary;
 mod real_hosted;
 mod real_php;
 mod real_restarts;
