@@ -43,6 +43,7 @@ mod commands;
 mod demo;
 mod real_programs;
 mod real_canary;
+mod real_crowds;
 mod real_hosted;
 mod real_php;
 mod real_restarts;

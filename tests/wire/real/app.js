@@ -3,6 +3,8 @@
 const http = require('http');
 const crypto = require('crypto');
 
+const feeds = new Set();
+
 const server = http.createServer((request, response) => {
   const path = request.url.split('?')[0];
   if (path === '/events') {
@@ -15,6 +17,19 @@ const server = http.createServer((request, response) => {
         response.end();
       }
     }, 50);
+    return;
+  }
+  if (path === '/feed') {
+    // Without an end.
+    response.writeHead(200, { 'Content-Type': 'text/event-stream' });
+    response.write('data: 0\n\n');
+    feeds.add(response);
+    response.on('close', () => feeds.delete(response));
+    return;
+  }
+  if (path === '/publish') {
+    for (const feed of feeds) feed.write('data: news\n\n');
+    response.end(`${feeds.size}`);
     return;
   }
   const hash = crypto.createHash('sha256');
