@@ -42,6 +42,7 @@ mod records;
 mod commands;
 mod demo;
 mod real_programs;
+mod real_accounts;
 mod real_canary;
 mod real_crowds;
 mod real_hosted;

@@ -81,13 +81,14 @@ impl Load {
         let mut round = visitor;
         while !self.done.load(Ordering::Relaxed) {
             let first = self.pick(round);
-            let mut raw = if visitor % 2 == 0 { edge.connect() } else { edge.connect_tls(&host(first)) };
+            let mut raw =
+                if visitor.is_multiple_of(2) { edge.connect() } else { edge.connect_tls(&host(first)) };
             let requests = if visitor < 2 { 100 } else { 1 };
             for request in 0..requests {
                 round += 1;
-                let n = if visitor % 2 == 0 { self.pick(round) } else { first };
+                let n = if visitor.is_multiple_of(2) { self.pick(round) } else { first };
                 let answer = get(&mut raw, n);
-                let scheme = if visitor % 2 == 0 { "http" } else { "https" };
+                let scheme = if visitor.is_multiple_of(2) { "http" } else { "https" };
                 let by = |who: &str| answer.text() == format!("{who} {} 127.0.0.1 {scheme}\n", host(n));
                 assert!(answer.status() == 200 && (by("own") || by("front")), "{request}: {}", answer.text());
                 self.answered.fetch_add(1, Ordering::Relaxed);

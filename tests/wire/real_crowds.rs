@@ -34,7 +34,7 @@ fn nobody_waits_beside_those_who_stay() {
         .document("alice", &document)
         .start();
 
-    let connect = |n: usize| if n % 2 == 0 { edge.connect() } else { edge.connect_tls("a.test") };
+    let connect = |n: usize| if n.is_multiple_of(2) { edge.connect() } else { edge.connect_tls("a.test") };
     let mut sockets: Vec<Raw> = (0..SOCKETS).map(|n| websocket(connect(n))).collect();
     let mut streams: Vec<Raw> = (0..STREAMS).map(|n| stream(connect(n))).collect();
     assert_eq!(held(&edge), (SOCKETS, STREAMS));

@@ -238,7 +238,7 @@ fn session(leader: &str) -> Vec<String> {
     names.filter(is_of).collect()
 }
 
-fn mode(path: &Path, mode: u32) {
+pub fn mode(path: &Path, mode: u32) {
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("our own files");
 }
 

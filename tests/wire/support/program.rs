@@ -255,6 +255,7 @@ const PROGRAMS: &[&str] = &[
     "mariadbd",
     "mod_php",
     "wordpress",
+    "python3-django",
     "python3-h2",
     "python3-websockets",
     "python3-grpc",
