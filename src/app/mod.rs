@@ -11,8 +11,9 @@ use crate::base::{DrainSwitch, now};
 use crate::config::{self, Node};
 use crate::control::{Control, ProgramWish, Programs, Shared};
 use crate::launch;
+use crate::limit::Clients;
 use crate::limit::Lists;
-use crate::listen::{Assumed, Clients, Inherited, Listeners, assume_user};
+use crate::listen::{Assumed, Inherited, Listeners, assume_user};
 use crate::message::Pseudonym;
 use crate::proxy;
 use crate::route::Hosts;
@@ -234,12 +235,12 @@ impl Running {
         let policies = Policies::new(control.certificates().index(), Arc::clone(&hosts) as _);
         let policies = Arc::new(policies.map_err(Failed::os)?);
         let (switch, drain) = DrainSwitch::new();
-        let clients = Clients::new(now());
         let shared = proxy::Shared {
             node: Arc::clone(&node),
             hosts: Arc::clone(&hosts),
             certificates: control.certificates().index(),
             lists,
+            clients: Clients::new(now()),
             drain,
             pseudonym: Pseudonym::from_random(proxy::random_seed()[0] as u32),
         };
@@ -248,7 +249,6 @@ impl Running {
                 shared: shared.clone(),
                 policies: Arc::clone(&policies),
                 listening: listeners.watch(),
-                clients: Arc::clone(&clients),
                 workers,
                 seat,
                 metrics: metrics.shard(),

@@ -2,7 +2,7 @@
 //! local; the thread ends when its last connection has, or the drain's deadline is there.
 
 use crate::base::{Drain, now};
-use crate::listen::{self, Clients, Entrance, Listening, Share};
+use crate::listen::{self, Entrance, Listening, Share};
 use crate::net::{timer, until, within};
 use crate::proxy::{Shared, Worker, random_seed};
 use crate::telemetry::{AccessLog, Shard, SiteLog};
@@ -22,8 +22,6 @@ pub struct Parts {
     pub policies: Arc<Policies>,
     /// The listening sockets of the node.
     pub listening: Listening,
-    /// Who has how many connections.
-    pub clients: Arc<Clients>,
     /// How many workers there are.
     pub workers: usize,
     /// Its place among them.
@@ -59,7 +57,7 @@ async fn serve(parts: Parts) {
     let entrance = Entrance {
         node: Arc::clone(&parts.shared.node),
         lists: Arc::clone(&parts.shared.lists),
-        clients: parts.clients,
+        clients: Arc::clone(&parts.shared.clients),
         metrics: Rc::clone(&metrics),
         drain: parts.shared.drain.clone(),
     };

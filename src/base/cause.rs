@@ -150,7 +150,7 @@ causes! {
     /// The client's network is not let in.
     Denied = "denied" 403 "http_request_denied" Limit keep INFO;
     /// More connections or handshakes than one client may have.
-    ClientLimit = "client_limit" 429 "http_request_denied" Limit close INFO;
+    ClientLimit = "client_limit" 429 "http_request_denied" Limit keep INFO;
     /// The account's queue is full.
     QueueFull = "queue_full" 503 "connection_limit_reached" Limit keep WARN;
     /// A place did not become free in time.

@@ -1,14 +1,12 @@
 //! Accepting: connections off one worker's share of the listening sockets, to a handler with their addresses known
 //! and their client's limits asked. Reads nothing of them but a PROXY header.
 
-use super::clients::Reached;
 use super::listeners::{Bound, Listening};
 use super::proxy_header::{self, HeaderError};
 use super::sockets::BACKLOG;
-use super::{Clients, ConnectionGuard};
 use crate::base::{Cause, ClientAddr, Drain, LocalAddr, PeerAddr, now};
 use crate::config::{self, Listen, ListenId, Node};
-use crate::limit::Lists;
+use crate::limit::{Clients, ConnectionGuard, Lists, Reached};
 use crate::net::{Listener, Socket, Stream, until, within};
 use crate::telemetry::{HandshakeFailure, Shard, Sparse};
 use arc_swap::ArcSwap;

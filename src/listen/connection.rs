@@ -1,10 +1,11 @@
 //! A visitor's connection from the moment it is accepted to its end: TLS where the listener speaks it, then the
 //! protocol that was agreed on. Accepts nothing and serves nothing itself.
 
+use super::Accepted;
 use super::turns::in_turn;
-use super::{Accepted, ConnectionGuard};
 use crate::base::{AccountName, AddressText, Host, LocalAddr, now};
 use crate::config::{Listen, Terms};
+use crate::limit::ConnectionGuard;
 use crate::net::tls::{Handshake, HandshakeError, Protocol};
 use crate::net::{self, Stream, within};
 use crate::proxy::{Connection, Secured, Worker};

@@ -1,8 +1,6 @@
-//! Where visitors come in: listening sockets, who may use a port, PROXY headers, how many connections one client
-//! may have, and what happens to a connection before its first request. Knows no request.
+//! Where visitors come in: listening sockets, who may use a port, PROXY headers, and what happens to a connection before its first request. Knows no request.
 
 mod accept;
-mod clients;
 mod connection;
 mod inherited;
 mod listeners;
@@ -13,7 +11,6 @@ mod turns;
 mod unsafe_environment;
 
 pub use accept::{Accepted, Entrance, Share, accept_all};
-pub use clients::{Clients, ConnectionGuard};
 pub use connection::serve;
 pub use inherited::Inherited;
 pub use listeners::{BindError, Bound, Changes, Listeners, Listening};

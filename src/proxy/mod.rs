@@ -56,6 +56,7 @@ async fn steps<C: Client>(
     let place = place::find(connection, head, record)?;
     place::check_connection(connection, head, &place)?;
     place::check_visitor(connection, &place, record.asker())?;
+    let _counted = place::count_visitor(connection, record.asker())?;
     if place.form.state == AccountState::Suspended {
         // Before anything that belongs to those who are served: a place, a turn.
         return Err(Cause::Suspended.into());

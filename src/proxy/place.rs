@@ -5,9 +5,11 @@ use super::asker::Asker;
 use super::connection::Connection;
 use super::record::Record;
 use crate::answer::Answer;
-use crate::base::{Authority, Buffer, Cause, Refusal};
+use crate::base::{Authority, Buffer, Cause, ClientAddr, Refusal, now};
+use crate::limit::VisitorGuard;
 use crate::message::{RequestHead, Scheme, Version, push_authority};
 use crate::route::{Matched, Resolution};
+use std::net::SocketAddr;
 
 /// The site that has the request's host and path: its account's, or for a host that nobody holds the node's
 /// default site. Never the default site for a held host. With the account it is known who asks.
@@ -44,6 +46,20 @@ pub fn check_visitor(connection: &Connection, place: &Matched, asker: &Asker) ->
         return Err(Refusal::new(Cause::Denied, "by the account's list"));
     }
     Ok(())
+}
+
+/// Counts the request against its visitor, where a proxy that is believed names one; who comes directly was counted with the
+/// connection.
+///
+/// # Errors
+/// `ClientLimit` where the visitor has as many as one may have.
+pub fn count_visitor(connection: &Connection, asker: &Asker) -> Result<Option<VisitorGuard>, Refusal> {
+    if asker.ip == connection.client.ip() {
+        return Ok(None);
+    }
+    let (worker, key) = (&connection.worker, ClientAddr(SocketAddr::new(asker.ip, 0)).key());
+    let counted = worker.clients.visitor(key, &worker.node.load().limits, now());
+    counted.map(Some).map_err(|_| Refusal::new(Cause::ClientLimit, "as many at once as one visitor may have"))
 }
 
 /// The SNI ≠ Host rule: 421 where this connection may not ask for the host. In clear nothing but the protocol counts.

@@ -2,7 +2,7 @@
 
 use crate::base::{AccountName, Cause, Clock, Drain, Host, Repair, RequestId};
 use crate::config::Node;
-use crate::limit::Lists;
+use crate::limit::{Clients, Lists};
 use crate::message::{Pseudonym, WebSocketKey};
 use crate::route::Hosts;
 use crate::telemetry::{AccessLog, Repeated, Shard, SiteLog};
@@ -24,6 +24,8 @@ pub struct Shared {
     pub certificates: Arc<dyn Certified>,
     /// Whom the node believes.
     pub lists: Arc<Lists>,
+    /// Who has how many connections.
+    pub clients: Arc<Clients>,
     /// The node's drain.
     pub drain: Drain,
     /// What the node is called by other proxies.
@@ -47,6 +49,8 @@ pub struct Worker {
     pub certificates: Arc<dyn Certified>,
     /// Whom the node believes.
     pub lists: Arc<Lists>,
+    /// Who has how many connections.
+    pub clients: Arc<Clients>,
     /// Idle upstream connections.
     pub pools: Rc<Pools>,
     /// This worker's counters.
@@ -96,13 +100,14 @@ impl Worker {
         site_log: SiteLog,
         seed: [u64; 2],
     ) -> Self {
-        let Shared { node, hosts, certificates, lists, drain, pseudonym } = shared;
+        let Shared { node, hosts, certificates, lists, clients, drain, pseudonym } = shared;
         let draining = Cell::new(drain.has_begun());
         Self {
             node,
             hosts,
             certificates,
             lists,
+            clients,
             pools,
             metrics,
             access_log,

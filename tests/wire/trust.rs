@@ -2,7 +2,7 @@
 
 use crate::support::edge::Files;
 use crate::support::h2::H2;
-use crate::support::{Edge, Message, Origin, Raw, account, certificate, wait};
+use crate::support::{Edge, Message, Origin, Raw, Recorder, account, certificate, wait};
 
 /// 127.0.0.1 and two more are a CDN that `alice` sits behind and `bob` does not; ::1 is a stranger to both.
 const CDN: &str = "[[trust]]\nname = \"cdn\"\nfrom = [\"127.0.0.0/8\", \"10.0.0.0/8\", \"fd00::/8\"]\n";
@@ -107,6 +107,8 @@ fn the_scheme_is_the_visitors() {
     wait::until("the certificate to be served", || {
         (get(&mut edge.connect(), "a.test", &[]).status() == 301).then_some(())
     });
+    // What came before it.
+    origin.take_requests();
     let stranger = || Raw::clear(edge.listener("::1", "clear"));
     for (mut raw, proto, status, hsts) in [
         (edge.connect(), Some("https"), 200, true),
@@ -154,6 +156,40 @@ fn a_believed_peer_is_not_counted() {
     let few: Vec<Raw> = (0..3).map(|_| served(stranger).expect("within the bound")).collect();
     assert!(served(stranger).is_none(), "one more than the bound");
     drop((held, few));
+}
+
+/// But whom it names is, whichever way a visitor's requests come.
+#[test]
+fn visitors_whom_a_peer_names_are_counted() {
+    let recorder = Recorder::new();
+    let document = format!("trust = [\"cdn\"]\n{}", account("\"a.test\"", &recorder.address()));
+    let edge = Files::new()
+        .tables(CDN)
+        .set("limits", "connections_per_client", "3")
+        .document("alice", &document)
+        .start();
+    let begin = |visitor: &str| {
+        let mut raw = edge.connect();
+        raw.send(format!("GET / HTTP/1.1\r\nHost: a.test\r\nX-Forwarded-For: {visitor}\r\n\r\n"));
+        raw
+    };
+    let mut held: Vec<_> = (0..3).map(|_| (begin("192.0.2.7"), recorder.accept())).collect();
+    let mut more = begin("192.0.2.7");
+    let refused = more.response();
+    assert_eq!((refused.status(), refused.word()), (429, "client_limit"));
+    assert!(!refused.says_close(), "the peer brings others");
+    // Others are others, and so is the same network of IPv6 but for its last half.
+    for other in ["192.0.2.8", "2001:db8::1"] {
+        let mut raw = begin(other);
+        recorder.accept().send("HTTP/1.1 204 No Content\r\n\r\n");
+        assert_eq!(raw.response().status(), 204);
+    }
+    let (mut raw, mut upstream) = held.pop().expect("three");
+    upstream.send("HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n");
+    assert_eq!(raw.response().status(), 204);
+    more.send("GET / HTTP/1.1\r\nHost: a.test\r\nX-Forwarded-For: 192.0.2.7\r\n\r\n");
+    recorder.accept().send("HTTP/1.1 204 No Content\r\n\r\n");
+    assert_eq!(more.response().status(), 204);
 }
 
 /// A file of networks is read again when it changes; a bad one changes nothing, and is told with its line.

@@ -1,5 +1,6 @@
 //! How many connections the node has, and how many connections and handshakes each client: shared by all workers,
-//! bounded whatever addresses come. Asked once or twice a connection, never for a request.
+//! bounded whatever addresses come. Asked once or twice a connection; for requests only where a proxy that is believed
+//! brings them: each counts as a connection of the visitor whom it names.
 
 mod table;
 
@@ -32,6 +33,13 @@ pub struct ConnectionGuard {
     key: Option<ClientKey>,
 }
 
+/// Counts a request that a proxy brings as a connection of its visitor, until it is dropped.
+#[derive(Debug)]
+pub struct VisitorGuard {
+    clients: Arc<Clients>,
+    key: ClientKey,
+}
+
 /// Which limit a client has reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reached {
@@ -59,6 +67,21 @@ impl Clients {
     pub fn connection(self: &Arc<Self>) -> ConnectionGuard {
         self.open.fetch_add(1, Relaxed);
         ConnectionGuard { clients: Arc::clone(self), key: None }
+    }
+
+    /// Counts a request against the visitor whom its proxy names.
+    ///
+    /// # Errors
+    /// The visitor has as many connections, requests of proxies among them, as one may have.
+    pub fn visitor(
+        self: &Arc<Self>,
+        key: ClientKey,
+        limits: &Limits,
+        now: Instant,
+    ) -> Result<VisitorGuard, Reached> {
+        let asked = Asked { connections: limits.connections_per_client, handshakes: None };
+        lock(self.table(key)).open(key, asked, now)?;
+        Ok(VisitorGuard { clients: Arc::clone(self), key })
     }
 
     fn table(&self, key: ClientKey) -> &Mutex<Table> {
@@ -92,6 +115,12 @@ impl Drop for ConnectionGuard {
     }
 }
 
+impl Drop for VisitorGuard {
+    fn drop(&mut self) {
+        lock(self.clients.table(self.key)).close(self.key);
+    }
+}
+
 /// Counts stay right under a panic elsewhere: nothing in here panics half way.
 fn lock(table: &Mutex<Table>) -> std::sync::MutexGuard<'_, Table> {
     table.lock().unwrap_or_else(PoisonError::into_inner)
@@ -105,7 +134,6 @@ const TABLES: usize = 64;
 mod tests {
     use super::*;
     use crate::base::{ClientAddr, Rate, now};
-    use crate::listen::test_node;
     use std::time::Duration;
 
     fn key(address: &str) -> ClientKey {
@@ -114,8 +142,7 @@ mod tests {
 
     #[test]
     fn a_client_has_its_connections_and_gets_them_back() {
-        let mut limits = test_node(&[], 1).limits;
-        limits.connections_per_client = Some(2);
+        let limits = Limits { connections_per_client: Some(2), ..Limits::default() };
         let clients = Clients::new(now());
         let enter = |address: &str| {
             let mut guard = clients.connection();
@@ -126,6 +153,15 @@ mod tests {
         assert_eq!(enter("[2001:db8::3]:1").unwrap_err(), Reached::Connections, "one network, one client");
         let _other = enter("[2001:db8:0:1::1]:1").unwrap();
         assert_eq!(clients.open(), 3);
+        // A request that a proxy brings is one of the visitor's connections, and none of the node's.
+        assert_eq!(
+            clients.visitor(key("[2001:db8::5]:0"), &limits, now()).unwrap_err(),
+            Reached::Connections
+        );
+        let brought = clients.visitor(key("[2001:db8:0:1::2]:0"), &limits, now()).unwrap();
+        assert_eq!(enter("[2001:db8:0:1::3]:1").unwrap_err(), Reached::Connections);
+        drop(brought);
+        assert_eq!(clients.open(), 3);
         drop(one);
         let _again = enter("[2001:db8::4]:1").unwrap();
         assert_eq!(clients.open(), 3);
@@ -133,8 +169,8 @@ mod tests {
 
     #[test]
     fn handshakes_are_counted_on_tls_alone() {
-        let mut limits = test_node(&[], 1).limits;
-        limits.handshakes_per_client = Some(Rate { count: 1, period: Duration::from_secs(60) });
+        let rate = Rate { count: 1, period: Duration::from_secs(60) };
+        let limits = Limits { handshakes_per_client: Some(rate), ..Limits::default() };
         let clients = Clients::new(now());
         let enter = |tls| clients.connection().admit(key("192.0.2.1:1"), tls, &limits, now());
         assert_eq!(enter(true), Ok(()));
