@@ -15,7 +15,7 @@ pub use live::Live;
 pub use pattern::{Claim, Entry, Pattern};
 pub use site::{Action, Fixed, Redirect, Site};
 
-use crate::base::{AccountName, Drain, DrainSwitch};
+use crate::base::{AccountName, Allowance, Drain, DrainSwitch};
 use crate::limit::Gate;
 use arc_swap::ArcSwap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -28,6 +28,7 @@ pub struct Account {
     form: ArcSwap<Form>,
     gate: Arc<Gate>,
     live: Live,
+    buffers: Allowance,
     /// Made when somebody first watches it: it is as large as all else of an account that nobody visits.
     end: Mutex<Option<Box<(DrainSwitch, Drain)>>>,
 }
@@ -36,11 +37,13 @@ impl Account {
     /// The account `name`, served by `form`.
     pub fn new(name: AccountName, form: Form) -> Arc<Self> {
         let gate = Gate::new(&form.limits);
+        let buffers = Allowance::new(form.limits.buffered_bytes);
         Arc::new(Self {
             name,
             form: ArcSwap::from_pointee(form),
             gate,
             live: Live::default(),
+            buffers,
             end: Mutex::new(None),
         })
     }
@@ -65,6 +68,11 @@ impl Account {
         &self.live
     }
 
+    /// What it pays for bytes that are read ahead of its upstreams and of its visitors, over all workers.
+    pub fn buffers(&self) -> &Allowance {
+        &self.buffers
+    }
+
     /// What its tunnels and long answers watch: begins when the account is deleted, suspended or has moved.
     pub fn drain(&self) -> Drain {
         self.with_end(|end| end.get_or_insert_with(|| Box::new(DrainSwitch::new())).1.clone())
@@ -78,6 +86,7 @@ impl Account {
     /// `entering` lead to the account, `next` answers from now on. Called by the control thread alone.
     pub fn prepare(&self, next: &Arc<Form>, entering: impl IntoIterator<Item = Pattern>) {
         self.gate.retune(&next.limits);
+        self.buffers.set_most(next.limits.buffered_bytes);
         next.retune_upstreams();
         let mut entering = entering.into_iter().peekable();
         if entering.peek().is_some() {

@@ -21,6 +21,7 @@ pub(crate) fn document(name: &str, sites: &[(&str, &[&str])]) -> Document {
             body_bytes: None,
             request_buffer: 0,
             response_buffer: 0,
+            buffered_bytes: 0,
         },
         timeouts: timeouts(),
         upstreams: vec![upstream("web")],

@@ -2,6 +2,7 @@
 //! clock, the per-thread buffer pool and its counts; knows no socket, no file and no HTTP message.
 
 mod addr;
+mod allowance;
 mod buffer;
 mod cause;
 mod clock;
@@ -18,6 +19,7 @@ pub mod queue;
 pub(crate) mod sync;
 
 pub use addr::{AddressText, ClientAddr, ClientKey, LocalAddr, PeerAddr};
+pub use allowance::Allowance;
 pub use buffer::{BUFFER_BYTES, Buffer, LARGE_BUFFER_BYTES};
 pub use cause::{Blame, Cause, Refusal, Verdict};
 pub use clock::{Clock, now, wall};

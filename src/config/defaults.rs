@@ -200,6 +200,19 @@ pub(super) const RESPONSE_BUFFER: Setting<ByteSize> = Setting {
     cost: "So much memory for each slow visitor, 64 MiB for each worker at most.",
 };
 
+/// `[limits] buffered_bytes` of an account.
+pub(super) const BUFFERED_BYTES: Setting<ByteSize> = Setting {
+    name: "buffered_bytes",
+    default: ByteSize(32 << 20),
+    least: ByteSize(0),
+    most: ByteSize(1 << 30),
+    effect: "Bytes that may be held for the account at a time, over all workers, by `request_buffer` and `response_buffer`. \
+             Beyond: bodies pass as their readers take them, and slow ones hold connections.",
+    reason: "A hundred slow visitors of whole buffers; half of what a worker holds for all accounts, so that one of them leaves \
+             room for the others.",
+    cost: "So much memory at most.",
+};
+
 /// `[limits] streams_per_connection`.
 pub(super) const STREAMS_PER_CONNECTION: Setting<u32> = Setting {
     name: "streams_per_connection",
@@ -617,6 +630,7 @@ impl Default for AccountLimits {
             body_bytes: BODY_BYTES.default.map(|size| size.0),
             request_buffer: super::bytes(REQUEST_BUFFER.default),
             response_buffer: super::bytes(RESPONSE_BUFFER.default),
+            buffered_bytes: super::bytes(BUFFERED_BYTES.default),
         }
     }
 }

@@ -106,6 +106,7 @@ fn limits(table: &Table<'_>, node: &Node) -> AccountLimits {
         body_bytes: table.setting_within(&d::BODY_BYTES, body_bytes).map(|size| size.0),
         request_buffer: buffer(&d::REQUEST_BUFFER, node.limits.request_buffer),
         response_buffer: buffer(&d::RESPONSE_BUFFER, node.limits.response_buffer),
+        buffered_bytes: bytes(table.setting(&d::BUFFERED_BYTES)),
     }
 }
 

@@ -76,6 +76,8 @@ pub struct AccountStatus {
     in_flight: u32,
     queued: usize,
     tunnels: u32,
+    /// Bytes read ahead of its upstreams and of its visitors.
+    buffered_bytes: usize,
     /// Requests answered, by status class: 1xx to 5xx.
     requests: [u64; 5],
     /// Requests passed on to the node that the account has moved to.
@@ -242,6 +244,7 @@ fn account_status(account: &Account, documents: &Documents) -> AccountStatus {
         in_flight: account.gate().in_flight(),
         queued: account.gate().waiting(),
         tunnels: account.gate().tunnels(),
+        buffered_bytes: account.buffers().held(),
         requests: account.live().by_class(),
         moved_on: form.moved().map(|_| account.live().has_moved_on()),
         holds,

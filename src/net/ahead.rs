@@ -1,10 +1,10 @@
 //! Bytes of a body that were read before whoever they are for could take them: of an answer whose reader is slow, so that
 //! the upstream is free for others, and of a request before a connection is taken for it. Bounded for each body by whoever
-//! reads ahead, and for all of a thread together.
+//! reads ahead, for all of an account, and for all of a thread.
 
 use super::body::{BodyError, Piece, Sink, Source};
 use super::transfer::{End, Filled, Progress, TransferError};
-use crate::base::{BUFFER_BYTES, Buffer};
+use crate::base::{Allowance, BUFFER_BYTES, Buffer};
 use crate::message::Fields;
 use std::cell::Cell;
 use std::collections::VecDeque;
@@ -12,14 +12,23 @@ use std::task::{Context, Poll};
 
 /// What was read ahead of a body. Empty it holds no memory.
 #[derive(Default)]
-pub struct Ahead {
+pub struct Ahead<'a> {
+    /// Who pays for it: without anybody nothing is held.
+    payer: Option<&'a Allowance>,
     blocks: VecDeque<Buffer>,
     bytes: usize,
     /// How the body ended at its source, once all of it was read.
     end: Option<Result<Option<Fields>, BodyError>>,
 }
 
-impl Ahead {
+impl<'a> Ahead<'a> {
+    /// What `payer` pays for.
+    pub(super) fn charged_to(payer: &'a Allowance) -> Self {
+        let mut ahead = Self::default();
+        ahead.payer = Some(payer);
+        ahead
+    }
+
     /// Whether nothing was read ahead: the source itself has what comes next.
     pub(super) fn is_idle(&self) -> bool {
         self.bytes == 0 && self.end.is_none()
@@ -70,10 +79,10 @@ impl Ahead {
         self.end.take_if(|end| end.is_err())?.err()
     }
 
-    /// Keeps a copy of as many of `data` as fit the last block and one more; fewer where the thread holds too much.
+    /// Keeps a copy of as many of `data` as fit the last block and one more; fewer where too much is held.
     fn push(&mut self, data: &[u8]) -> usize {
         if self.blocks.back_mut().is_none_or(|block| block.spare(0).is_empty()) {
-            if !Held::take() {
+            if !self.take() {
                 return 0;
             }
             let mut block = Buffer::new();
@@ -85,6 +94,23 @@ impl Ahead {
         block.extend(&data[..count]);
         self.bytes += count;
         count
+    }
+
+    /// One block more, unless the payer or the thread holds too many.
+    fn take(&self) -> bool {
+        if !self.payer.is_some_and(|payer| payer.take(BUFFER_BYTES)) {
+            return false;
+        }
+        let fits = Held::take();
+        if !fits {
+            self.payer.iter().for_each(|payer| payer.give_back(BUFFER_BYTES));
+        }
+        fits
+    }
+
+    fn give_back(&self, blocks: usize) {
+        Held::give_back(blocks);
+        self.payer.iter().for_each(|payer| payer.give_back(blocks * BUFFER_BYTES));
     }
 
     /// Gives the sink what comes next, bytes or the end.
@@ -101,7 +127,7 @@ impl Ahead {
                     self.bytes -= count;
                     if is_empty {
                         self.blocks.pop_front();
-                        Held::give_back(1);
+                        self.give_back(1);
                     }
                     Ok(Progress::Moved)
                 }
@@ -120,9 +146,11 @@ impl Ahead {
     }
 }
 
-impl Drop for Ahead {
+impl Drop for Ahead<'_> {
     fn drop(&mut self) {
-        Held::give_back(self.blocks.len());
+        if !self.blocks.is_empty() {
+            self.give_back(self.blocks.len());
+        }
     }
 }
 

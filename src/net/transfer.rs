@@ -4,14 +4,15 @@
 use super::ahead::Ahead;
 use super::body::{BodyError, Piece, Sink, Source};
 use super::splice::{Broken, Splice, Step};
+use crate::base::Allowance;
 use crate::message::{Fields, h1};
 use std::task::{Context, Poll};
 
 /// The state of one direction.
 #[derive(Default)]
-pub struct Transfer {
+pub struct Transfer<'a> {
     run: Option<Run>,
-    ahead: Ahead,
+    ahead: Ahead<'a>,
     /// Bytes that may be read ahead of the sink.
     most_ahead: usize,
     /// Whether nothing is moved inside the kernel.
@@ -54,10 +55,11 @@ struct Run {
     left: u64,
 }
 
-impl Transfer {
-    /// One that reads its source up to `most` bytes ahead of a sink that takes none, where that may bring all of it.
-    pub fn reading_ahead(most: usize) -> Self {
-        Self { most_ahead: most, ..Self::default() }
+impl<'a> Transfer<'a> {
+    /// One that reads its source up to `most` bytes ahead of a sink that takes none, where that may bring all of it and
+    /// `payer` may hold as much.
+    pub fn reading_ahead(most: usize, payer: &'a Allowance) -> Self {
+        Self { ahead: Ahead::charged_to(payer), most_ahead: most, ..Self::default() }
     }
 
     /// Nothing is moved inside the kernel: every byte is copied.
@@ -205,7 +207,7 @@ impl Run {
         cx: &mut Context<'_>,
         source: &mut impl Source,
         sink: &mut impl Sink,
-        ahead: &mut Ahead,
+        ahead: &mut Ahead<'_>,
     ) -> Result<Progress, TransferError> {
         // The head, or the framing of the run.
         if sink.poll_flush(cx).map_err(TransferError::Sink)?.is_pending() {
@@ -255,7 +257,7 @@ impl Run {
     }
 
     /// All of it has moved. One until the end is over where its source pauses: what comes then may be little.
-    fn is_over(&self, progress: &Progress, ahead: &Ahead) -> bool {
+    fn is_over(&self, progress: &Progress, ahead: &Ahead<'_>) -> bool {
         match progress {
             Progress::End(_) => true,
             Progress::Waits(End::Source) if self.is_endless() || ahead.has_ended() => self.splice.is_empty(),

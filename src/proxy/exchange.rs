@@ -4,7 +4,7 @@
 
 use super::client::{Client, Extra};
 use super::remainder::Remainder;
-use crate::base::{Cause, Refusal, Repairs, now};
+use crate::base::{Allowance, Cause, Refusal, Repairs, now};
 use crate::config::Timeouts;
 use crate::message::h1;
 use crate::message::{BodyLength, Fields, Known, RequestHead, ResponseHead, WebSocketKey};
@@ -35,8 +35,8 @@ pub struct Exchange<'a, 'o, C> {
     held_since: Option<Instant>,
     held: Duration,
     /// The bodies' ways: of the request, and of the answer.
-    upload: Transfer,
-    download: Transfer,
+    upload: Transfer<'a>,
+    download: Transfer<'a>,
 }
 
 /// What the exchange is held to.
@@ -53,6 +53,8 @@ pub struct Rules<'a> {
     pub extra: Extra<'a>,
     /// Bytes of the answer's body that are read ahead of a slow visitor.
     pub response_buffer: usize,
+    /// Who pays for what is read ahead.
+    pub payer: &'a Allowance,
     /// Whether long bodies are moved inside the kernel.
     pub splice: bool,
 }
@@ -120,7 +122,7 @@ impl<'a, 'o, C: Client> Exchange<'a, 'o, C> {
         client: &'a mut C,
         origin: &'o mut Origin,
         rules: Rules<'a>,
-        mut upload: Transfer,
+        mut upload: Transfer<'a>,
         deadline: &'a mut Deadline,
     ) -> Self {
         let begun = now();
@@ -128,7 +130,7 @@ impl<'a, 'o, C: Client> Exchange<'a, 'o, C> {
             BodyLength::None | BodyLength::Length(0) => Up::End(None),
             _ => Up::Body(End::Source),
         };
-        let mut download = Transfer::reading_ahead(rules.response_buffer);
+        let mut download = Transfer::reading_ahead(rules.response_buffer, rules.payer);
         if !rules.splice {
             upload.copy_all();
             download.copy_all();

@@ -7,7 +7,7 @@ use super::connection::Connection;
 use super::deliver;
 use super::exchange::{Exchange, Outcome, Rules};
 use super::place;
-use super::prefetch;
+use super::prefetch::{self, Reading};
 use super::record::Record;
 use super::remainder::Remainder;
 use crate::base::{Authority, Blame, Buffer, Cause, Drain, Host, Refusal, now};
@@ -52,7 +52,8 @@ pub async fn to_upstream<C: Client>(
         None => None,
     };
     let limits = &place.form.limits;
-    let upload = prefetch::body(client, record, head, limits.request_buffer, &place.site().timeouts).await?;
+    let reading = Reading { most: limits.request_buffer, payer: place.account.buffers() };
+    let upload = prefetch::body(client, record, head, reading, &place.site().timeouts).await?;
     let attempt = Attempt { connection, head, place, upstream };
     // A request that cannot be repeated asks for a connection that has just proved to be alive.
     let repeatable = head.is_idempotent() && head.body() == BodyLength::None && head.upgrade().is_none();
@@ -123,7 +124,7 @@ impl Attempt<'_> {
         client: &mut C,
         record: &mut Record,
         lease: Lease,
-        upload: Transfer,
+        upload: Transfer<'_>,
         guards: &mut Guards,
     ) -> Result<Ending, Failed> {
         let key = self.websocket_key();
@@ -147,6 +148,7 @@ impl Attempt<'_> {
             key,
             extra: Extra { append: append.filled(), drop: replaced },
             response_buffer: self.place.form.limits.response_buffer,
+            payer: self.place.account.buffers(),
             splice: switches.splice,
         };
         let mut deadline = Deadline::new();

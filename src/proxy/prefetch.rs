@@ -4,7 +4,7 @@
 use super::client::Client;
 use super::exchange::{client_failed, trickle};
 use super::record::Record;
-use crate::base::{Cause, Refusal, now};
+use crate::base::{Allowance, Cause, Refusal, now};
 use crate::config::Timeouts;
 use crate::message::{BodyLength, Known, RequestHead};
 use crate::net::{Deadline, Filled, Piece, Transfer};
@@ -12,21 +12,29 @@ use std::future::poll_fn;
 use std::task::Poll;
 use std::time::Duration;
 
-/// Reads the body of `head` if it has `most` bytes at most; what of it was read is in the transfer returned. Of one whose
+/// How much is read before a connection is taken.
+pub struct Reading<'a> {
+    /// Bytes.
+    pub most: usize,
+    /// Who pays for them.
+    pub payer: &'a Allowance,
+}
+
+/// Reads the body of `head` if it has no more bytes than are read; what of it was read is in the transfer returned. Of one whose
 /// length is not told so much is read as comes without a pause, since who sends it may wait for an answer first.
 ///
 /// # Errors
 /// `BodyTimeout` where it stalls or trickles, `ClientGone`, and what breaks its framing.
-pub async fn body<C: Client>(
+pub async fn body<'a, C: Client>(
     client: &mut C,
     record: &mut Record,
     head: &RequestHead,
-    most: usize,
+    Reading { most, payer }: Reading<'a>,
     timeouts: &Timeouts,
-) -> Result<Transfer, Refusal> {
+) -> Result<Transfer<'a>, Refusal> {
     let Some(pause) = pause(head, most, timeouts) else { return Ok(Transfer::default()) };
     let begun = now();
-    let (mut upload, mut moved, mut last) = (Transfer::reading_ahead(most), 0, begun);
+    let (mut upload, mut moved, mut last) = (Transfer::reading_ahead(most, payer), 0, begun);
     let mut deadline = Deadline::new();
     let mut is_first = true;
     let filled = poll_fn(|cx| {

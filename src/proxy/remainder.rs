@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 /// The end of an answer on its way to its visitor.
 pub struct Remainder<'a, C> {
     client: &'a mut C,
-    download: Transfer,
+    download: Transfer<'a>,
     stage: Stage,
     deadline: &'a mut Deadline,
     /// When something moved last, and for how long nothing may.
@@ -43,7 +43,7 @@ impl<'a, C: Client> Remainder<'a, C> {
     /// What `download` holds, since `moved`.
     pub fn new(
         client: &'a mut C,
-        download: Transfer,
+        download: Transfer<'a>,
         deadline: &'a mut Deadline,
         moved: Instant,
         write_idle: Duration,

@@ -127,7 +127,10 @@ fn a_body_that_does_not_come_reaches_nobody() {
 fn an_answer_that_is_taken_slowly_keeps_no_connection() {
     let page = pattern(PAGE);
     for tls in [false, true] {
-        for (buffer, chunked) in [("16M", false), ("16M", true), ("0", false)] {
+        for (buffer, paid, chunked) in
+            [("16M", "32M", false), ("16M", "32M", true), ("0", "32M", false), ("16M", "64K", false)]
+        {
+            let waits = (buffer, paid) != ("16M", "32M");
             let page_of = page.clone();
             let origin = Origin::serving("127.0.0.1:0", move |raw, request| {
                 let long = request.target() == "/long";
@@ -139,7 +142,7 @@ fn an_answer_that_is_taken_slowly_keeps_no_connection() {
                 raw.try_send(answer).is_ok()
             });
             let document = format!(
-                "[limits]\nresponse_buffer = \"{buffer}\"\n{}",
+                "[limits]\nresponse_buffer = \"{buffer}\"\nbuffered_bytes = \"{paid}\"\n{}",
                 account("\"a.test\"", &origin.address()).replacen("[[site]]", "connections = 1\n[[site]]", 1)
             );
             let files = Files::new().set("limits", "response_buffer", "\"16M\"");
@@ -150,20 +153,22 @@ fn an_answer_that_is_taken_slowly_keeps_no_connection() {
             wait::until("the answer to begin", || slow.has_input().then_some(()));
             let mut other = connect();
             other.send("GET /short HTTP/1.1\r\nHost: a.test\r\n\r\n");
-            if buffer == "0" {
+            if waits {
                 assert!(other.is_quiet_for(Duration::from_millis(500)), "somebody else has the connection");
             }
             let (got, answered) = std::thread::scope(|scope| {
                 let other = scope.spawn(move || other.response());
-                if buffer != "0" {
-                    // Before the first has read on.
+                if !waits {
+                    // Before the first has read on. The account pays for what is held.
                     let answered = other.join().expect("an answer");
+                    assert!((1 << 20..16 << 20).contains(&held(&edge)), "{}", held(&edge));
                     return (slow.response(), answered);
                 }
                 (slow.response(), other.join().expect("an answer"))
             });
             assert_eq!(answered.text(), "short");
-            assert!(got.body == page, "{buffer} chunked {chunked} tls {tls}: {} bytes", got.body.len());
+            assert!(got.body == page, "{buffer} {paid} {chunked} {tls}: {} bytes", got.body.len());
+            wait::until("nothing to be held", || (held(&edge) == 0).then_some(()));
             assert_eq!(origin.most_open(), 1);
             // The connection of the slow one goes on.
             assert_eq!(slow_again(&mut slow).text(), "short");
@@ -199,6 +204,13 @@ fn who_leaves_before_he_has_taken_his_answer_is_forgotten() {
     edge.remove_document("alice");
     let (body, _) = left.read_to_end();
     assert!(body.len() < PAGE, "{}", body.len());
+}
+
+/// Bytes that are held for the account.
+fn held(edge: &Edge) -> u64 {
+    let said = edge.command(&["status", "alice", "--json"]).stdout;
+    let status: serde_json::Value = serde_json::from_slice(&said).expect("JSON");
+    status["buffered_bytes"].as_u64().expect("a number")
 }
 
 fn slow_again(raw: &mut Raw) -> crate::support::Message {

@@ -117,6 +117,8 @@ pub struct AccountLimits {
     pub request_buffer: usize,
     /// Bytes of an answer that are read ahead of a slow visitor.
     pub response_buffer: usize,
+    /// Bytes of both that the account may hold at a time.
+    pub buffered_bytes: usize,
 }
 
 /// `[run]`: how the account's programs run.

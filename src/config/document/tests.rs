@@ -80,6 +80,7 @@ fn every_key_arrives_where_it_belongs() {
         body_bytes = "256M"
         request_buffer = "8K"
         response_buffer = "128K"
+        buffered_bytes = "1M"
         [timeouts]
         body_idle = "3s"
         body_min_rate = "1K/s"
@@ -131,6 +132,7 @@ fn every_key_arrives_where_it_belongs() {
             body_bytes: Some(256 << 20),
             request_buffer: 8 << 10,
             response_buffer: 128 << 10,
+            buffered_bytes: 1 << 20,
         }
     );
     assert_eq!(

@@ -119,6 +119,7 @@ pub(in crate::config) static ACCOUNT_LIMITS: Section = Section {
         &d::BODY_BYTES,
         &d::REQUEST_BUFFER,
         &d::RESPONSE_BUFFER,
+        &d::BUFFERED_BYTES,
     ],
     tables: &[],
     later: &[

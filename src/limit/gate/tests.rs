@@ -17,6 +17,7 @@ fn limits() -> AccountLimits {
         body_bytes: None,
         request_buffer: 0,
         response_buffer: 0,
+        buffered_bytes: 0,
     }
 }
 

@@ -51,7 +51,8 @@ async fn through(
     source.begin_incoming(BodyDecoder::of_response(framing.incoming));
     sink.begin_outgoing(framing.outgoing);
     let middle = async move {
-        let mut transfer = Transfer::reading_ahead(most_ahead);
+        let payer = Allowance::new(usize::MAX);
+        let mut transfer = Transfer::reading_ahead(most_ahead, &payer);
         let (mut unseen, mut steps, mut trailers, mut most_held) = (0, 0, None, 0);
         poll_fn(|cx| {
             loop {
