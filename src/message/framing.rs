@@ -38,22 +38,31 @@ pub(super) fn of_request(fields: &Fields, version: Version) -> Result<BodyLength
     }
 }
 
-/// The framing that the fields of a response declare; `None` where they declare nothing. Equal lengths count once, in one
-/// field or several (RFC 9110 §8.6).
-pub(super) fn of_response(fields: &Fields, version: Version) -> Result<BodyLength, BadFraming> {
+/// The framing that the fields of a response declare, `None` where they declare nothing; and whether a length stands there
+/// more than once, in one field or several. Equal ones count once (RFC 9110 §8.6).
+pub(super) fn of_response(fields: &Fields, version: Version) -> Result<(BodyLength, bool), BadFraming> {
     if fields.has(Known::TransferEncoding) {
-        return transfer_encoding(fields, version);
+        return Ok((transfer_encoding(fields, version)?, false));
     }
-    let mut declared = BodyLength::None;
-    let lengths = fields.all(Known::ContentLength).flat_map(|value| value.split(|byte| *byte == b','));
-    for length in lengths {
-        let length = BodyLength::Length(parse_length(super::fields::trim(length))?);
-        if declared != BodyLength::None && declared != length {
+    let (mut declared, mut is_repeated) = (None, false);
+    let mut declare = |value: &[u8]| {
+        let length = parse_length(value)?;
+        is_repeated |= declared.is_some();
+        if declared.replace(length).is_some_and(|before| before != length) {
             return Err(BadFraming::Unsound("Content-Length fields that differ"));
         }
-        declared = length;
+        Ok(())
+    };
+    if fields.has(Known::ContentLength) {
+        for value in fields.all(Known::ContentLength) {
+            if memchr::memchr(b',', value).is_none() {
+                declare(value)?;
+            } else {
+                value.split(|byte| *byte == b',').try_for_each(|one| declare(super::fields::trim(one)))?;
+            }
+        }
     }
-    Ok(declared)
+    Ok((declared.map_or(BodyLength::None, BodyLength::Length), is_repeated))
 }
 
 /// Whether a response with this status has no body, whatever its fields declare.

@@ -124,14 +124,11 @@ impl ResponseHead {
         lines: Lines,
     ) -> Result<Self, Refusal> {
         let fields = Fields::in_block(block, lines);
-        let declared = framing::of_response(&fields, version).map_err(|why| refuse_framing(why, &fields))?;
+        let framing = framing::of_response(&fields, version);
+        let (declared, is_repeated) = framing.map_err(|why| refuse_framing(why, &fields))?;
         let mut repairs = Repairs::default();
-        if matches!(declared, BodyLength::Length(_)) {
-            let mut written = fields.all(Known::ContentLength);
-            let has_several = written.next().is_some_and(|first| first.contains(&b','));
-            if has_several || written.next().is_some() {
-                repairs.insert(Repair::SameLengths);
-            }
+        if is_repeated {
+            repairs.insert(Repair::SameLengths);
         }
         Self { fields, reason, status, version, declared, ends: false, repairs }.checked()
     }

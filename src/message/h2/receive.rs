@@ -52,8 +52,8 @@ pub fn request_head(
 pub fn response_head(parts: http::response::Parts, ends: bool) -> Result<ResponseHead, Refusal> {
     let fields = Fields::in_map(parts.headers);
     check_connection_fields(&fields).map_err(invalid)?;
-    let declared = framing::of_response(&fields, Version::Http2)
-        .map_err(|why| response::refuse_framing(why, &fields))?;
+    let framing = framing::of_response(&fields, Version::Http2);
+    let (declared, _) = framing.map_err(|why| response::refuse_framing(why, &fields))?;
     ResponseHead::from_frames(parts.status.as_u16(), fields, declared, ends)
 }
 
