@@ -11,6 +11,7 @@ use crate::base::AccountName;
 use crate::config::{self, AccountState, Document, FileName, Node, Problem, Program, Report};
 use crate::route::{Claims, Decision, Refusal};
 use serde::Serialize;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -28,7 +29,7 @@ pub(super) fn diff(proposed: &[PathBuf], removed: &[String], json: bool, file: &
     if !report.is_empty() {
         return check::refuse(&report);
     }
-    let (present, wrong) = present(&node);
+    let (present, wrong) = present(&node, &proposed);
     let changes = changes(&node, &present, &proposed);
     if json {
         match serde_json::to_string_pretty(&changes) {
@@ -136,13 +137,16 @@ fn read(file: &Path, node: &Node) -> Result<Written, Report> {
     checked.map(|document| Written { document, text })
 }
 
-/// The right documents that are there, sorted, and how many are wrong.
-fn present(node: &Node) -> (Vec<Written>, usize) {
+/// The right documents that are there, sorted, and how many are wrong. The texts are kept of those that would change.
+fn present(node: &Node, proposed: &BTreeMap<AccountName, Option<Written>>) -> (Vec<Written>, usize) {
     let (documents, wrong) = (Gathered::new(), AtomicUsize::new(0));
     // What is wrong with the directory is told by `check`.
     let _ = config::each_document(node, |document| match document.checked {
         Ok(checked) => {
-            let text = String::from_utf8_lossy(document.content).into_owned();
+            let is_compared = proposed.contains_key(&checked.name);
+            let text =
+                if is_compared { String::from_utf8_lossy(document.content) } else { Cow::Borrowed("") };
+            let text = text.into_owned();
             documents.push(Written { document: checked, text });
         }
         Err(_) => _ = wrong.fetch_add(1, Ordering::Relaxed),

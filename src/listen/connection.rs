@@ -4,7 +4,7 @@
 use super::Accepted;
 use super::turns::in_turn;
 use crate::base::{AccountName, AddressText, Host, LocalAddr, now};
-use crate::config::{Listen, Terms};
+use crate::config::{Listen, Terms, TlsProfile};
 use crate::limit::ConnectionGuard;
 use crate::net::tls::{Handshake, HandshakeError, Protocol};
 use crate::net::{self, Stream, within};
@@ -133,6 +133,10 @@ impl Secured for Agreed {
 
     fn may_serve(&self, host: &Host, holder: Option<(&AccountName, Terms)>, is_http2: bool) -> bool {
         self.identity.may_serve(host, holder, is_http2)
+    }
+
+    fn satisfies(&self, profile: TlsProfile) -> bool {
+        self.identity.satisfies(profile)
     }
 
     fn is_certified(&self, host: &Host) -> bool {

@@ -2,7 +2,7 @@
 
 use super::worker::Worker;
 use crate::base::{AccountName, AddressText, ClientAddr, Host, LocalAddr, PeerAddr};
-use crate::config::{Node, Terms};
+use crate::config::{Node, Terms, TlsProfile};
 use crate::telemetry::TlsVersion;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -33,6 +33,9 @@ pub trait Secured {
     /// Whether a request for `host`, held by an account on these terms (`None`: by nobody), by HTTP/2 or not, may be
     /// answered here: the SNI ≠ Host rule (RFC 9110 §7.4).
     fn may_serve(&self, host: &Host, holder: Option<(&AccountName, Terms)>, is_http2: bool) -> bool;
+
+    /// Whether the handshake agreed on no less than `profile` asks for.
+    fn satisfies(&self, profile: TlsProfile) -> bool;
 
     /// Whether the certificate shown was another than the default, and has the name `host`.
     fn is_certified(&self, host: &Host) -> bool;

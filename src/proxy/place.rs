@@ -5,7 +5,7 @@ use super::asker::Asker;
 use super::connection::Connection;
 use super::record::Record;
 use crate::answer::Answer;
-use crate::base::{Authority, Buffer, Cause, ClientAddr, Refusal, now};
+use crate::base::{Authority, Buffer, Cause, ClientAddr, Refusal, TrustName, now};
 use crate::limit::VisitorGuard;
 use crate::message::{RequestHead, Scheme, Version, push_authority};
 use crate::route::{Matched, Resolution};
@@ -73,6 +73,14 @@ pub fn check_connection(connection: &Connection, head: &RequestHead, place: &Mat
         return Ok(());
     };
     if tls.may_serve(&head.authority().host, holder, is_http2) {
+        return Ok(());
+    }
+    // A proxy that is believed brings many visitors by one name, its own or ours: it is nobody who could be led astray.
+    let peer = connection.client.ip();
+    let is_believed = |trust: &[TrustName]| {
+        connection.worker.lists.rules().is_some_and(|rules| rules.believes(peer, trust).is_some())
+    };
+    if holder.is_some_and(|(_, terms)| tls.satisfies(terms.tls_profile)) && is_believed(&place.form.trust) {
         return Ok(());
     }
     Err(Refusal::new(Cause::Misdirected, "the connection's certificate and policy do not cover this host"))

@@ -61,6 +61,11 @@ impl Identity {
         }
     }
 
+    /// Whether the handshake agreed on no less than `profile` asks for.
+    pub fn satisfies(&self, profile: TlsProfile) -> bool {
+        !demands_more(profile, self.profile)
+    }
+
     /// Whether the certificate shown was another than the default, and has the name `host`. Cost: by the names of the
     /// certificate.
     pub fn is_certified(&self, host: &Host) -> bool {

@@ -87,6 +87,35 @@ fn what_has_moved_is_passed_on_whole() {
     assert_eq!((&status["state"], &status["moved_on"]), (&"moved".into(), &7.into()));
 }
 
+/// The other node's own name is another account's there: who is believed may ask for all accounts over one name.
+#[test]
+fn what_has_moved_may_come_by_a_name_that_somebody_holds() {
+    let (origin, names) = (Recorder::new(), NameServer::start());
+    names.say("node7.test", Word::Has(&["127.0.0.1"], 3600));
+    let there = |tables: &str| {
+        Files::new()
+            .tables(tables)
+            .file("certificates/node7.pem", &pem(&["node7.test"]))
+            .document("alice", &account("\"a.test\"", &origin.address()))
+            .document("status", &account("\"node7.test\"", "127.0.0.1:1"))
+            .start()
+    };
+    let site = "[[site]]\nname = \"www\"\naddresses = [\"a.test\"]\nanswer = { status = 410 }\n";
+    let ask = |edge: &Edge| {
+        let mut raw = edge.connect();
+        raw.send("GET / HTTP/1.1\r\nHost: a.test\r\n\r\n");
+        raw
+    };
+    let stranger = there("");
+    assert_eq!(ask(&here(&names, &stranger, site)).response().word(), "misdirected");
+    origin.expect_nothing();
+    let believes = there("[[trust]]\nname = \"nodes\"\nfrom = [\"127.0.0.1\"]\neverywhere = true\n");
+    let edge = here(&names, &believes, site);
+    let mut raw = ask(&edge);
+    origin.accept().send("HTTP/1.1 204 No Content\r\n\r\n");
+    assert_eq!(raw.response().status(), 204);
+}
+
 /// The other node is not who it should be: nothing is said to it.
 #[test]
 fn what_has_moved_is_passed_on_to_nobody_else() {

@@ -10,7 +10,7 @@ pub(in crate::config) const STRICT_SNI: Setting<bool> = Setting {
     least: false,
     most: true,
     effect: "Whether the account's hosts are answered over TLS only where the very host was named when the connection was \
-             opened (SNI); else 421, upon which browsers come again.",
+             opened (SNI); else 421, upon which browsers come again. Proxies that are believed for the account need not.",
     reason: "Browsers use one connection for all names of a certificate, and programs that know no SNI are served by \
              `Host`.",
     cost: "A connection, and a handshake, for every name a visitor uses.",
