@@ -115,6 +115,9 @@ fn a_customer_is_told_what_his_program_went_through() {
             "web: STDERR: Error: Cannot find module 'express'",
         ]
     );
+    wait::until("the request", || {
+        edge.site_log("alice").contains("web: Request failed: start_failed: ").then_some(())
+    });
     edge.write_document("alice", &document(&edge, "auto", "idle_time = \"1s\""));
     wait::until("the mended program", || (get(&mut edge.connect(), "/").status() == 200).then_some(()));
     let pid = edge.starts().pop().expect("a start");
@@ -388,7 +391,7 @@ impl Asleep {
         text.lines().map(str::to_owned).collect()
     }
 
-    /// The lines of the account's site log without their times, once one of them begins with `until`.
+    /// What the account's site log tells of its programs, without the times, once a line of it begins with `until`.
     #[track_caller]
     pub fn told(&self, until: &str) -> Vec<String> {
         wait::until(until, || {
@@ -407,6 +410,8 @@ impl Asleep {
                     assert_eq!(time.len(), "2026-11-26T21:14:03+01:00".len(), "{line}");
                     told.to_owned()
                 })
+                // Of requests other tests ask.
+                .filter(|told| !told.contains(": Request failed: "))
                 .collect();
             told.iter().any(|line| line.starts_with(until)).then_some(told)
         })
