@@ -67,6 +67,7 @@ fn the_count_sees_an_allocation() {
 fn a_line_of_the_access_log_allocates_nothing() {
     let directory = tempfile::tempdir().unwrap();
     let logs = Logs {
+        credentials: false,
         directory: Some(directory.path().to_owned()),
         access: true,
         http: "{account}/http/{year}/{file}-{date}.log".into(),
@@ -78,9 +79,10 @@ fn a_line_of_the_access_log_allocates_nothing() {
     let record = Record {
         account: Some(&account),
         site_file: "http",
-        format: LogFormat::Advanced,
+        format: &LogFormat::Advanced,
         host: Some(b"www.alice.test"),
         client: AddressText::new("2001:db8::7".parse().unwrap()),
+        client_port: None,
         peer: PeerAddr("[2001:db8::7]:51234".parse().unwrap()),
         completed: base::wall(),
         duration: Duration::from_micros(1_234),
@@ -93,6 +95,8 @@ fn a_line_of_the_access_log_allocates_nothing() {
         body_bytes: 12_345,
         referer: Some(b"https://www.alice.test/\xff"),
         user_agent: Some(b"Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"),
+        request_headers: &(),
+        response_headers: &[],
         request_id: RequestId::from_random(7),
         cause: None,
     };

@@ -45,6 +45,7 @@ fn metrics() -> Prepared {
 fn line() -> Prepared {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let logs = Logs {
+        credentials: false,
         directory: Some(directory.path().to_owned()),
         access: true,
         http: "{account}/access.log".to_owned(),
@@ -59,9 +60,10 @@ fn line() -> Prepared {
         log.write(&Record {
             account: Some(&account),
             site_file: "http",
-            format: LogFormat::Advanced,
+            format: &LogFormat::Advanced,
             host: Some(b"www.example.test"),
             client: AddressText::new(VISITOR.ip()),
+            client_port: None,
             peer: PeerAddr(VISITOR),
             completed: begun + Duration::from_micros(handed.get()),
             duration: Duration::from_micros(1_250),
@@ -74,6 +76,8 @@ fn line() -> Prepared {
             body_bytes: 1_256,
             referer: Some(b"https://www.example.test/shop/articles"),
             user_agent: Some(b"Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko)"),
+            request_headers: &(),
+            response_headers: &[],
             request_id: RequestId::from_random(0x0123_4567_89ab_cdef_0123),
             cause: None,
         });

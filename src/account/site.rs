@@ -86,7 +86,7 @@ impl Site {
             trim_path: site.trim_path,
             force_https: site.force_https,
             hsts: site.hsts.as_ref().and_then(hsts_value),
-            log_format: site.log_format,
+            log_format: site.log_format.clone(),
             place,
         })
     }

@@ -6,7 +6,7 @@ mod page;
 
 pub use challenge::{Challenge, asked, key_authorization};
 
-use crate::base::{Buffer, Refusal, RequestId};
+use crate::base::{Buffer, Headers, Refusal, RequestId};
 use crate::message::{BodyLength, ResponseHead, push_line, push_proxy_status};
 use std::borrow::Cow;
 
@@ -88,6 +88,17 @@ impl Answer {
     /// The body.
     pub fn body(&self) -> &[u8] {
         &self.body
+    }
+}
+
+impl Headers for Answer {
+    fn header(&self, name: &str) -> Option<&[u8]> {
+        let mut lines = self.lines().split(|byte| *byte == b'\n');
+        lines.find_map(|line| {
+            let colon = line.iter().position(|byte| *byte == b':')?;
+            let is_it = line[..colon].eq_ignore_ascii_case(name.as_bytes());
+            is_it.then(|| line[colon + 1..].trim_ascii())
+        })
     }
 }
 

@@ -261,6 +261,8 @@ impl Default for Switches {
 /// `[logs]`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Logs {
+    /// `credentials`: whether formats may print fields with credentials.
+    pub credentials: bool,
     /// Where logs are written; absent: the access log goes to standard output, and there are no site logs.
     pub directory: Option<PathBuf>,
     /// Whether access logs are written on this node.

@@ -209,7 +209,7 @@ pub(super) static LOGS: Section = Section {
     header: "[logs]",
     many: false,
     about: "Where access logs and site logs go. What happens to the node itself is told on standard error.",
-    keys: &[&LOGS_DIRECTORY, &d::ACCESS_LOG, &LOGS_HTTP, &LOGS_SITES],
+    keys: &[&LOGS_DIRECTORY, &d::ACCESS_LOG, &d::LOG_CREDENTIALS, &LOGS_HTTP, &LOGS_SITES],
     tables: &[],
     later: &[Later { name: "retention", hint: "logrotate or a timer deletes old files" }],
     foreign: &[],

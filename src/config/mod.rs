@@ -9,6 +9,7 @@ mod defaults;
 mod directory;
 mod document;
 mod keys;
+mod log_format;
 mod machine;
 mod names;
 mod nearest;

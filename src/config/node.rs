@@ -221,6 +221,7 @@ fn logs(table: &Table<'_>) -> Logs {
     Logs {
         directory: path(table, &keys::LOGS_DIRECTORY),
         access: table.setting(&d::ACCESS_LOG),
+        credentials: table.setting(&d::LOG_CREDENTIALS),
         http: template(&keys::LOGS_HTTP, &HTTP_VARIABLES).unwrap_or_else(|| d::HTTP_LOG.to_owned()),
         sites: template(&keys::LOGS_SITES, &SITES_VARIABLES).unwrap_or_else(|| d::SITES_LOG.to_owned()),
     }

@@ -3,6 +3,7 @@
 use super::checked::{
     AccountLimits, FixedAnswer, Hsts, LogFormat, Node, Site, SiteAction, SiteLimits, Timeouts,
 };
+use super::log_format;
 use super::names::Names;
 use super::reader::{Table, Value, Within};
 use super::redirect;
@@ -53,7 +54,8 @@ fn site(
     let addresses = table.get(&keys::SITE_ADDRESSES).map(|value| addresses(value, places));
     let action = action(table, upstreams);
     let hsts = hsts(&table.table(&keys::HSTS));
-    let log_format = table.get(&keys::SITE_LOG_FORMAT).and_then(log_format);
+    let shows = bounds.node.logs.credentials;
+    let log_format = table.get(&keys::SITE_LOG_FORMAT).and_then(|value| log_format::read(value, shows));
     let (force_https, lend) = (table.setting(&d::FORCE_HTTPS), table.setting(&d::LEND));
     let trim_path = table.setting(&d::TRIM_PATH);
     let (limits, timeouts) = bounds_of_its_own(table, action.as_ref(), bounds);
@@ -198,19 +200,6 @@ fn hsts(table: &Table<'_>) -> Option<Hsts> {
         table.refuse_key(d::HSTS_PRELOAD.name, wrong.hint(hint));
     }
     Some(hsts)
-}
-
-fn log_format(value: Value<'_, '_>) -> Option<LogFormat> {
-    if value.text()?.contains('{') {
-        let wrong = Wrong::new("this version does not have formats of one's own yet");
-        value.refuse(wrong.hint("write \"standard\" or \"advanced\""));
-        return None;
-    }
-    value.choice(&[
-        ("standard", Ok(LogFormat::Standard)),
-        ("advanced", Ok(LogFormat::Advanced)),
-        ("json", Err("this version does not have it yet: \"advanced\" has the same fields")),
-    ])
 }
 
 /// Addresses of one site: a thousand domains with a hundred names each.

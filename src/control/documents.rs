@@ -387,7 +387,8 @@ impl Documents {
             && old.timeouts == new.timeouts
             && old.tls_profile == new.tls_profile
             && names_of_sets(&old) == names_of_sets(new)
-            && old.accounts == new.accounts;
+            && old.accounts == new.accounts
+            && old.logs.credentials == new.logs.credentials;
         if same {
             let mut applied = self.rescan(at, true);
             applied.extend(self.read_pages(&applied, at));

@@ -2,7 +2,7 @@
 //! for HTTP/2, behind one interface. Finds and iterates; decides nothing.
 
 use super::known::{Known, KnownSet};
-use crate::base::Buffer;
+use crate::base::{Buffer, Headers};
 use http::HeaderMap;
 use http::header::{HeaderName, HeaderValue};
 use std::cell::RefCell;
@@ -13,6 +13,12 @@ use std::ops::Range;
 pub struct Fields {
     source: Source,
     present: KnownSet,
+}
+
+impl Headers for Fields {
+    fn header(&self, name: &str) -> Option<&[u8]> {
+        self.find(name)
+    }
 }
 
 /// One field line.

@@ -29,7 +29,7 @@ pub async fn answer<C: Client>(
     lines.extend(answer.lines());
     client.refuse_body(keep);
     client.begin(&answer.head(), length, &Extra::lines(lines.filled()));
-    record.answered(answer.status());
+    record.answered(answer.status(), &answer);
     let mut left = if head.is_head() { &b""[..] } else { answer.body() };
     let mut deadline = Deadline::new();
     deadline.set(now() + connection.node.timeouts.write_idle);

@@ -3,9 +3,10 @@
 //! message's parts and the deadlines between them; knows no version of HTTP on the visitor's side.
 
 use super::client::{Client, Extra};
+use super::record::{ToldHeaders, told_headers};
 use super::remainder::Remainder;
 use crate::base::{Allowance, Cause, Refusal, Repairs, now};
-use crate::config::Timeouts;
+use crate::config::{LogFormat, Timeouts};
 use crate::message::h1;
 use crate::message::{BodyLength, Fields, Known, RequestHead, ResponseHead, WebSocketKey};
 use crate::net::{BodyError, Deadline, End, Progress, Sink, Transfer, TransferError};
@@ -29,6 +30,8 @@ pub struct Exchange<'a, 'o, C> {
     status: u16,
     /// What of the answer's heads was not as it should have been.
     repairs: Repairs,
+    /// Those of the answer's fields that are logged.
+    told_headers: ToldHeaders,
     deadline: &'a mut Deadline,
     times: Times,
     /// Since when the request's body waits for the upstream to take it, and how long it did before.
@@ -57,6 +60,8 @@ pub struct Rules<'a> {
     pub payer: &'a Allowance,
     /// Whether long bodies are moved inside the kernel.
     pub splice: bool,
+    /// What is told of the answer's fields.
+    pub log_format: &'a LogFormat,
 }
 
 /// When things happened, for the record.
@@ -146,6 +151,7 @@ impl<'a, 'o, C: Client> Exchange<'a, 'o, C> {
             lasting: false,
             status: 0,
             repairs: Repairs::default(),
+            told_headers: ToldHeaders::new(),
             deadline,
             times: Times { begun, sent: None, answered: None, up: begun, down: begun },
             held_since: None,
@@ -163,6 +169,11 @@ impl<'a, 'o, C: Client> Exchange<'a, 'o, C> {
     /// What of the answer's heads was not as it should have been.
     pub fn repairs(&self) -> Repairs {
         self.repairs
+    }
+
+    /// Those of the answer's fields that are logged.
+    pub fn take_told_headers(&mut self) -> ToldHeaders {
+        std::mem::take(&mut self.told_headers)
     }
 
     /// The status of the answer; 0 while it has none.
@@ -308,6 +319,7 @@ impl<'a, 'o, C: Client> Exchange<'a, 'o, C> {
     /// A head came from the upstream: interim, a switch of protocols, or the answer's.
     fn on_head(&mut self, head: &ResponseHead) -> Result<(), Refusal> {
         self.repairs.add(head.repairs());
+        self.told_headers = told_headers(self.rules.log_format, head.fields());
         if head.status() == 101 {
             return self.on_switch(head);
         }

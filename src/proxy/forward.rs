@@ -150,6 +150,7 @@ impl Attempt<'_> {
             response_buffer: self.place.form.limits.response_buffer,
             payer: self.place.account.buffers(),
             splice: switches.splice,
+            log_format: &self.place.site().log_format,
         };
         let mut deadline = Deadline::new();
         let mut exchange = Exchange::new(client, &mut origin, rules, upload, &mut deadline);
@@ -177,6 +178,7 @@ impl Attempt<'_> {
         let times = exchange.times();
         let status = exchange.status();
         record.repaired(exchange.repairs());
+        record.told_headers(exchange.take_told_headers());
         let remainder = matches!(result, Ok(Outcome::Received)).then(|| exchange.into_remainder());
         drop(tunnel);
         record.exchanged(status, times, origin.body_received(), origin.body_sent());

@@ -217,3 +217,35 @@ fn read_logs(directory: &std::path::Path, lines: &mut Vec<String>) {
 fn get(raw: &mut Raw, host: &str, path: &str) -> Message {
     raw.send(format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n")).response()
 }
+
+/// Formats of a site's own and for programs: what is asked for, as it came, and no credentials.
+#[test]
+fn sites_have_formats_of_their_own() {
+    let origin = Origin::answering(|_| {
+        b"HTTP/1.1 200 OK\r\nX-Cache: HIT\r\nSet-Cookie: secret=1\r\nContent-Length: 2\r\n\r\nok".to_vec()
+    });
+    let own = "log_format = '{client_ip:anonymous} {client_port} \"{request_header:X-Kind}\" \"{request_header:Cookie}\" \
+               {response_header:X-Cache} {response_header:Set-Cookie} {status} {cause} {request_id}'\n";
+    let document = account("\"own.test\"", &origin.address())
+        + own
+        + "[[site]]\nname = \"json\"\naddresses = [\"json.test\"]\nupstream = \"web\"\nlog_format = \"json\"\n";
+    let edge = Files::new().document("alice", &document).start();
+    let mut raw = edge.connect();
+    raw.send("GET /a HTTP/1.1\r\nHost: own.test\r\nX-Kind: a\"b\r\nCookie: secret=2\r\n\r\n");
+    assert_eq!(raw.response().text(), "ok");
+    raw.send("GET /b HTTP/1.1\r\nHost: own.test\r\n\r\n");
+    assert_eq!(raw.response().text(), "ok");
+    raw.send("GET /c?d HTTP/1.1\r\nHost: json.test\r\nUser-Agent: \"{}\r\n\r\n");
+    assert_eq!(raw.response().text(), "ok");
+    let log = wait::until("the log", || {
+        let log = edge.access_log("alice");
+        (log.lines().count() == 3).then_some(log)
+    });
+    let lines: Vec<&str> = log.lines().collect();
+    let begins = |line: &str| line.starts_with("127.0.0.0 ") && !line.contains("secret");
+    assert!(begins(lines[0]) && lines[0].contains(" \"a\\\"b\" \"-\" HIT - 200 - "), "{log}");
+    assert!(begins(lines[1]) && lines[1].contains(" \"-\" \"-\" HIT - 200 - "), "{log}");
+    let object: serde_json::Value = serde_json::from_str(lines[2]).expect("JSON");
+    assert_eq!((&object["host"], &object["path"]), (&"json.test".into(), &"/c?d".into()));
+    assert_eq!((&object["status"], &object["user_agent"]), (&200.into(), &"\"{}".into()));
+}

@@ -2,9 +2,11 @@
 
 use super::{Protocols, Timeouts, TlsProfile};
 use crate::base::{Access, AccountName, Host, Rate, SiteAddress, SiteName, TrustName, UpstreamName};
+use std::borrow::Cow;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// An account document, checked, the node's defaults filled in.
@@ -404,10 +406,78 @@ pub struct Hsts {
 }
 
 /// `log_format`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LogFormat {
     /// Apache's vhost-combined.
     Standard,
     /// The same with protocol and duration.
     Advanced,
+    /// An object a line.
+    Json,
+    /// A format of the site's own.
+    Own(Arc<[LogPart]>),
+}
+
+impl LogFormat {
+    /// The fields of answers that it prints, in its order.
+    pub fn response_headers(&self) -> impl Iterator<Item = &str> {
+        let parts: &[LogPart] = if let Self::Own(parts) = self { parts } else { &[] };
+        parts.iter().filter_map(|part| match part {
+            LogPart::ResponseHeader(name) => Some(&**name),
+            _ => None,
+        })
+    }
+}
+
+/// A part of a line of the access log, named after the variable it stands for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LogPart {
+    /// What stands between variables.
+    Text(Cow<'static, str>),
+    /// `{client_ip}`: the visitor.
+    ClientIp,
+    /// `{client_ip:anonymous}`: the visitor's network, /24 or /48.
+    ClientIpAnonymous,
+    /// `{client_port}`: the visitor's, where the visitor connected to us.
+    ClientPort,
+    /// `{peer_ip}`: who opened the connection.
+    PeerIp,
+    /// `{request_time:STRFTIME}`: when the request's head was there, in local time.
+    RequestTime(Box<str>),
+    /// `{completion_date:STRFTIME}`: when the answer ended, in local time.
+    CompletionDate(Box<str>),
+    /// The same as Apache writes it: `14/Mar/2026:14:37:00 +0100`.
+    CompletionDateCommon,
+    /// `{duration}`: seconds with six digits.
+    Duration,
+    /// `{protocol}`: http, https, ws or wss.
+    Protocol,
+    /// `{request}`: the request line.
+    Request,
+    /// `{request_method}`.
+    RequestMethod,
+    /// `{request_hostname}`: without a port.
+    RequestHostname,
+    /// `{request_path}`: with its query.
+    RequestPath,
+    /// `{request_protocol}`: HTTP/1.1.
+    RequestProtocol,
+    /// `{request_header:NAME}`.
+    RequestHeader(Box<str>),
+    /// `{response_header:NAME}`.
+    ResponseHeader(Box<str>),
+    /// `{response_size}`: bytes of the body.
+    ResponseSize,
+    /// `{status}`.
+    Status,
+    /// `{referer}`.
+    Referer,
+    /// `{user_agent}`.
+    UserAgent,
+    /// `{ssl_version}`.
+    SslVersion,
+    /// `{request_id}`.
+    RequestId,
+    /// `{cause}`: why the site did not answer.
+    Cause,
 }

@@ -1,4 +1,4 @@
-//! The defaults of `[switches]` of the node file.
+//! The defaults of `[switches]` of the node file, and of what logs may show.
 
 use crate::config::setting::Setting;
 
@@ -28,3 +28,14 @@ pub(in crate::config) const UPSTREAM_KEEPALIVE: Setting<bool> = Setting {
 
 /// `[switches] request_syntax`.
 pub(in crate::config) const REQUEST_SYNTAX: &str = "enforce";
+
+/// `[logs] credentials`.
+pub(in crate::config) const LOG_CREDENTIALS: Setting<bool> = Setting {
+    name: "credentials",
+    default: false,
+    least: false,
+    most: true,
+    effect: "Whether formats of sites may print `Authorization`, `Cookie` and `Set-Cookie`; where not they print `-`.",
+    reason: "Whoever reads a log could be any of its visitors.",
+    cost: "None.",
+};

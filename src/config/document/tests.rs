@@ -29,7 +29,13 @@ fn node() -> Node {
         admin: None,
         metrics: None,
         launcher: Launcher::default(),
-        logs: Logs { directory: None, access: true, http: String::new(), sites: String::new() },
+        logs: Logs {
+            credentials: false,
+            directory: None,
+            access: true,
+            http: String::new(),
+            sites: String::new(),
+        },
         limits: Limits::default(),
         timeouts: Timeouts::default(),
     }
@@ -633,18 +639,8 @@ const WRONG_SITES: &[(&str, &[&str])] = &[
         ],
     ),
     (
-        "upstream = \"web\"\naddresses = []\nlog_format = \"json\"",
-        &[
-            "8:14: site[0].log_format: \"json\" is not accepted (this version does not have it yet: \"advanced\" has the \
-         same fields)",
-        ],
-    ),
-    (
-        "upstream = \"web\"\naddresses = []\nlog_format = \"{client_ip}\"",
-        &[
-            "8:14: site[0].log_format: this version does not have formats of one's own yet (write \"standard\" or \
-         \"advanced\")",
-        ],
+        "upstream = \"web\"\naddresses = []\nlog_format = \"{clientip}\"",
+        &["8:14: site[0].log_format: there is no variable {clientip} (did you mean {client_ip}?)"],
     ),
     (
         "upstream = \"web\"\naddresses = []\nforce_https = 1",

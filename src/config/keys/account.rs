@@ -321,9 +321,10 @@ pub(in crate::config) const SITE_UPSTREAM: Key = Key {
 };
 pub(in crate::config) const SITE_LOG_FORMAT: Key = Key {
     name: "log_format",
-    takes: "`\"standard\"` (Apache's vhost-combined) or `\"advanced\"` (the same with protocol and duration)",
+    takes: "`\"standard\"` (Apache's vhost-combined), `\"advanced\"` (the same with protocol and duration), `\"json\"`, or a \
+            text with `{variables}`",
     absent: Absent::Text("advanced"),
-    effect: "The form of the site's access log.",
+    effect: "The form of the site's access log: see [logs.md](logs.md#formats).",
 };
 
 /// `answer`.

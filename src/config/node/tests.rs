@@ -45,6 +45,7 @@ fn everything_but_listeners_and_accounts_has_a_default() {
     let logs = Logs {
         directory: None,
         access: true,
+        credentials: false,
         http: "{account}/http/{year}/{file}-{date}.log".into(),
         sites: "{account}/sites/{date}.log".into(),
     };
@@ -162,6 +163,7 @@ fn every_key_arrives_where_it_belongs() {
         Logs {
             directory: logs,
             access: false,
+            credentials: false,
             http: "{account}/{file}-{month}.log".into(),
             sites: "{account}/{year}.log".into(),
         }

@@ -32,6 +32,11 @@ impl LocalTime {
         Self { zone, day: Day::NEVER }
     }
 
+    /// The time zone.
+    pub(super) fn zone(&self) -> TimeZone {
+        self.zone.clone()
+    }
+
     /// The local day of a time in seconds since the Unix epoch.
     pub(super) fn day(&mut self, seconds: i64) -> &Day {
         if !(self.day.from..self.day.until).contains(&seconds) {

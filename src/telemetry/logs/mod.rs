@@ -21,7 +21,7 @@ use self::ring::{Producer, Pushed, ring};
 use self::writer::{Shared, Sink, Writer};
 use super::metrics::LogTallySource;
 use super::shard::TlsVersion;
-use crate::base::{self, AccountName, AddressText, Cause, PeerAddr, RequestId};
+use crate::base::{self, AccountName, AddressText, Cause, Headers, PeerAddr, RequestId};
 use crate::config::{LogFormat, Logs};
 use jiff::tz::TimeZone;
 use std::cell::RefCell;
@@ -34,18 +34,20 @@ use std::thread::{self, Thread};
 use std::time::Duration;
 
 /// One request as its line in the access log tells it; everything is borrowed.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Record<'a> {
     /// The account whose log it is; `None`: the node's own (`_node`), for hosts nobody holds.
     pub account: Option<&'a AccountName>,
     /// `{file}` of the path template: which of the account's files.
     pub site_file: &'a str,
     /// The line's format.
-    pub format: LogFormat,
+    pub format: &'a LogFormat,
     /// The host asked for, without port; `None` where there was none.
     pub host: Option<&'a [u8]>,
     /// The visitor.
     pub client: AddressText,
+    /// The visitor's port, where the visitor connected to us.
+    pub client_port: Option<u16>,
     /// Who opened the connection.
     pub peer: PeerAddr,
     /// When the answer ended: wall time since the Unix epoch.
@@ -70,6 +72,10 @@ pub struct Record<'a> {
     pub referer: Option<&'a [u8]>,
     /// `User-Agent`.
     pub user_agent: Option<&'a [u8]>,
+    /// The request's fields, for formats that name some.
+    pub request_headers: &'a dyn Headers,
+    /// Those of the answer that the format names, in its order.
+    pub response_headers: &'a [Option<Box<[u8]>>],
     /// The id of the request.
     pub request_id: RequestId,
     /// Why the site did not answer, where it did not.

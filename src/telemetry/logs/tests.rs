@@ -12,6 +12,7 @@ fn logs(directory: Option<&Path>) -> Logs {
     Logs {
         directory: directory.map(Path::to_owned),
         access: true,
+        credentials: false,
         http: "{account}/{file}.log".into(),
         sites: "{account}/sites/{date}.log".into(),
     }
@@ -21,9 +22,10 @@ fn record<'a>(account: Option<&'a AccountName>, target: &'a str) -> Record<'a> {
     Record {
         account,
         site_file: "http",
-        format: LogFormat::Standard,
+        format: &LogFormat::Standard,
         host: Some(b"a.test"),
         client: AddressText::new("192.0.2.7".parse().unwrap()),
+        client_port: None,
         peer: PeerAddr("192.0.2.7:1".parse().unwrap()),
         completed: base::wall(),
         duration: Duration::ZERO,
@@ -36,6 +38,8 @@ fn record<'a>(account: Option<&'a AccountName>, target: &'a str) -> Record<'a> {
         body_bytes: 0,
         referer: None,
         user_agent: None,
+        request_headers: &(),
+        response_headers: &[],
         request_id: RequestId::from_random(0),
         cause: None,
     }

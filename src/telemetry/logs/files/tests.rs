@@ -11,7 +11,13 @@ const SITES: &str = "{account}/sites/{date}.log";
 const NOON: i64 = 1_773_489_600; // 2026-03-14 12:00 UTC
 
 fn files(directory: &Path, template: &str) -> LogFiles {
-    let logs = Logs { directory: None, access: true, http: template.into(), sites: SITES.into() };
+    let logs = Logs {
+        credentials: false,
+        directory: None,
+        access: true,
+        http: template.into(),
+        sites: SITES.into(),
+    };
     LogFiles::new(directory.to_owned(), Templates::parse(&logs).unwrap(), LocalTime::new(TimeZone::UTC))
 }
 

@@ -1,7 +1,7 @@
 //! The exact text of both formats, and requests that try to break a line.
 
 use super::*;
-use crate::base::{AddressText, ClientAddr, PeerAddr, RequestId};
+use crate::base::{AddressText, ClientAddr, Headers, PeerAddr, RequestId};
 use crate::telemetry::TlsVersion;
 use jiff::tz::{Offset, TimeZone};
 use proptest::prelude::*;
@@ -10,9 +10,10 @@ fn record() -> Record<'static> {
     Record {
         account: None,
         site_file: "http",
-        format: LogFormat::Advanced,
+        format: &LogFormat::Advanced,
         host: Some(b"www.alice.test"),
         client: AddressText::new(ClientAddr("[2001:db8::7]:51234".parse().unwrap()).ip()),
+        client_port: None,
         peer: PeerAddr("192.0.2.1:443".parse().unwrap()),
         completed: Duration::from_secs(1_773_495_420),
         duration: Duration::from_micros(1_002_030),
@@ -25,6 +26,8 @@ fn record() -> Record<'static> {
         body_bytes: 4_711,
         referer: Some(b"https://example.test/"),
         user_agent: Some(b"curl/8.0"),
+        request_headers: &(),
+        response_headers: &[],
         request_id: RequestId::from_random(0),
         cause: None,
     }
@@ -48,7 +51,7 @@ fn the_advanced_format() {
 fn the_standard_format_is_vhost_combined() {
     let expected = "- 192.0.2.9 - - [14/Mar/2026:14:37:00 +0100] \"POST / HTTP/2.0\" 499 0 \"-\" \"\"\n";
     let standard = Record {
-        format: LogFormat::Standard,
+        format: &LogFormat::Standard,
         host: None,
         client: AddressText::new(ClientAddr("[::ffff:192.0.2.9]:1".parse().unwrap()).ip()),
         method: b"POST",
@@ -160,4 +163,82 @@ proptest! {
 fn the_documentation_shows_a_line_as_it_is() {
     let documentation = include_str!("../../../../docs/logs.md");
     assert!(documentation.contains(&format!("```text\n{}```\n", line(&record()))));
+}
+
+/// What a site makes of all variables.
+#[test]
+fn a_format_of_ones_own() {
+    struct Sent;
+    impl Headers for Sent {
+        fn header(&self, name: &str) -> Option<&[u8]> {
+            (name == "accept").then_some(b"*/*\n\"")
+        }
+    }
+    let own = |parts: &[LogPart]| LogFormat::Own(parts.into());
+    let header = |name: &str| LogPart::RequestHeader(name.into());
+    let answered = |name: &str| LogPart::ResponseHeader(name.into());
+    let format = own(&[
+        LogPart::ClientIpAnonymous,
+        text(" "),
+        LogPart::ClientPort,
+        text(" "),
+        LogPart::PeerIp,
+        text(" "),
+        LogPart::RequestTime("%H:%M:%S".into()),
+        text(" "),
+        LogPart::CompletionDate("%Y-%m-%dT%H:%M:%S%:z".into()),
+        text(" "),
+        LogPart::RequestMethod,
+        text(" "),
+        LogPart::RequestPath,
+        text(" "),
+        LogPart::RequestProtocol,
+        text(" \""),
+        header("accept"),
+        text("\" \""),
+        header("x-none"),
+        text("\" "),
+        answered("server"),
+        text(" "),
+        answered("x-none"),
+        text(" "),
+        LogPart::SslVersion,
+        text(" "),
+        LogPart::Cause,
+    ]);
+    let record = Record {
+        format: &format,
+        client_port: Some(51234),
+        request_headers: &Sent,
+        response_headers: &[Some(b"x\r".as_slice().into()), None],
+        cause: Some(crate::base::Cause::Rate),
+        ..record()
+    };
+    let expected = "2001:db8:: 51234 192.0.2.1 14:36:58 2026-03-14T14:37:00+01:00 GET /a?b=c HTTP/1.1 \"*/*\\n\\\"\" \"-\" x\\r - \
+                    TLSv1.3 rate\n";
+    assert_eq!(line(&record), expected);
+    let v4 = AddressText::new("192.0.2.77".parse().unwrap());
+    assert_eq!(anonymous(v4).as_bytes(), b"192.0.2.0");
+}
+
+#[test]
+fn an_object_a_line() {
+    let told = line(&Record {
+        format: &LogFormat::Json,
+        user_agent: Some(b"a\"\n\xff{"),
+        referer: None,
+        ..record()
+    });
+    assert_eq!(told.matches('\n').count(), 1);
+    let object: serde_json::Value = serde_json::from_str(&told).unwrap();
+    assert_eq!(object["time"], "2026-03-14T14:37:00.000000+01:00");
+    assert_eq!(
+        (&object["user_agent"], &object["referer"]),
+        (&"a\"\n\u{fffd}{".into(), &serde_json::Value::Null)
+    );
+    assert_eq!(
+        (&object["status"], &object["size"], &object["duration"]),
+        (&200.into(), &4711.into(), &1.00203.into())
+    );
+    assert_eq!((&object["tls"], &object["path"]), (&"TLSv1.3".into(), &"/a?b=c".into()));
 }
