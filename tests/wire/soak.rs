@@ -34,6 +34,12 @@ fn nothing_is_left_of_it() {
             soak.visit(*kind, &mut Dice(seed + 1));
         }
     }
+    // The site's own log too, which tells what fails.
+    upstreams[0].die();
+    let failed = edge.connect().send("GET / HTTP/1.1\r\nHost: a.test\r\n\r\n").response();
+    assert_eq!(failed.status(), 502);
+    upstreams.iter_mut().for_each(Mortal::live_again);
+    wait::until("the site log", || edge.site_log("alice").lines().next().map(|_| ()));
     let before = soak.when_quiet();
     let begun = Instant::now();
     let mut memory = Vec::new();
