@@ -31,13 +31,13 @@ fn a_strict_account_is_named_at_the_handshake() {
     assert_eq!(get(&mut no_name(), "b.test").text(), "b's");
     let mut named = edge.connect_tls("A.test");
     named.send("GET / HTTP/1.1\r\nHost: a.test:443\r\n\r\n");
-    upstream.accept().send("HTTP/1.1 204 No Content\r\n\r\n");
+    answer(&upstream);
     assert_eq!(named.response().status(), 204);
     edge.write_document("alice", &alice(""));
     edge.expect_log("document applied account=alice");
     let mut raw = edge.connect_tls("www.a.test");
     raw.send("GET / HTTP/1.1\r\nHost: a.test\r\n\r\n");
-    upstream.accept().send("HTTP/1.1 204 No Content\r\n\r\n");
+    answer(&upstream);
     assert_eq!(raw.response().status(), 204);
 }
 
@@ -157,4 +157,10 @@ fn an_address_of_its_own() {
 
 fn get(raw: &mut Raw, host: &str) -> Message {
     raw.send(format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n")).response()
+}
+
+fn answer(recorder: &Recorder) {
+    let mut upstream = recorder.accept();
+    upstream.request();
+    upstream.send("HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n");
 }
