@@ -172,7 +172,9 @@ fn changes(
         let entry = changes.entry(name.clone()).or_default();
         let inherited = std::mem::take(&mut entry.enters);
         *entry = change;
-        entry.enters.extend(inherited);
+        let is_kept = |host: &String| !entry.leaves.iter().any(|leaves| leaves.host == *host);
+        let kept: Vec<String> = inherited.into_iter().filter(is_kept).collect();
+        entry.enters.extend(kept);
         entry.enters.sort_unstable();
     }
     changes.into_values().collect()

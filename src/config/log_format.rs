@@ -4,6 +4,7 @@ use super::checked::{LogFormat, LogPart};
 use super::nearest::nearest;
 use super::reader::Value;
 use super::scalar::{Wrong, quoted};
+use super::values::is_field_name;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use std::borrow::Cow;
@@ -101,8 +102,7 @@ fn strftime(format: &str) -> Result<Box<str>, Wrong> {
 }
 
 fn header(field: &str, shows: bool, part: fn(Box<str>) -> LogPart) -> Result<LogPart, Wrong> {
-    let is_token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
-    if field.is_empty() || !field.bytes().all(is_token) {
+    if !is_field_name(field) {
         return Err(Wrong::new(format!("{} is not a field's name", quoted(field))));
     }
     let name = field.to_ascii_lowercase();

@@ -9,7 +9,7 @@ use super::reader::{Table, Value};
 use super::report::{Problem, Report};
 use super::scalar::{Wrong, quoted};
 use super::source::{MAX_FILE_BYTES, Of};
-use super::values::network;
+use super::values::{is_field_name, network};
 use super::{defaults as d, keys};
 use crate::base::{Access, Networks, TrustName};
 use ipnet::IpNet;
@@ -119,8 +119,7 @@ fn written(from: &Value<'_, '_>, never_empty: Option<&str>) -> Networks {
 }
 
 fn header(text: &str) -> Result<TrustHeader, Wrong> {
-    let is_token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
-    if text.is_empty() || text.len() > MAX_HEADER_BYTES || !text.bytes().all(is_token) {
+    if text.len() > MAX_HEADER_BYTES || !is_field_name(text) {
         let wrong = Wrong::new(format!("{} is not a field's name", quoted(text)));
         return Err(wrong.hint("write it as in \"X-Forwarded-For\", without a colon"));
     }

@@ -47,6 +47,12 @@ pub(super) fn host_name(text: &str) -> Result<Host, Wrong> {
         .map_err(|error| Wrong::new(format!("{} is not a host name ({error})", quoted(text))))
 }
 
+/// Whether this is the name of a field: a token (RFC 9110 §5.6.2).
+pub(super) fn is_field_name(text: &str) -> bool {
+    let fits = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
+    !text.is_empty() && text.bytes().all(fits)
+}
+
 /// `"www.alice.test"`, `"*.alice.test"`, either with a path.
 pub(super) fn site_address(text: &str) -> Result<SiteAddress, Wrong> {
     let error = match SiteAddress::parse(text) {

@@ -1,5 +1,5 @@
-//! The lists of networks in effect: whom the node believes, and whom it lets in. Compiled by the control thread from the node file and the
-//! files it names, swapped whole; asked by workers for every connection and request, at the cost of one load where
+//! The lists of networks in effect: whom the node believes, and whom it lets in. Compiled by the control thread from the
+//! node file and the files it names, swapped whole; asked by workers for every connection and request, at the cost of one load where
 //! there is no list at all.
 
 use crate::base::{Access, Networks, TrustName};

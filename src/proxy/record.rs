@@ -247,8 +247,8 @@ fn tell_repairs(connection: &Connection, record: &Record) {
     }
 }
 
-/// Tells the node's log, and the account's site log where an upstream is to blame, at the level of the cause's row: the first of a kind (account and cause) at once, then how
-/// many more there were. The access log has a line for each.
+/// Tells the node's log, at the level of the cause's row, and the account's site log where an upstream is to blame: the first of
+/// a kind (account and cause) at once, then how many more there were. The access log has a line for each.
 fn tell(
     connection: &Connection,
     client: IpAddr,

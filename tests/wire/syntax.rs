@@ -153,10 +153,13 @@ fn long_bodies_need_not_be_spliced() {
     let edge = edge(&origin.address(), "[switches]\nsplice = false\n");
     let body: Vec<u8> = (0..3_000_000u32).map(|n| (n ^ (n >> 8)) as u8).collect();
     let mut raw = edge.connect();
+    let pipes = edge.descriptors().pipes;
     for splice in [false, true] {
         raw.send(format!("POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: {}\r\n\r\n", body.len()));
         raw.send(&body);
         assert!(raw.response().body == body, "{splice}");
+        // A worker keeps the pipes that it moves bodies through.
+        assert_eq!(edge.descriptors().pipes > pipes, splice);
         reload(&edge, "");
     }
 }
