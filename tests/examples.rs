@@ -33,7 +33,7 @@ fn the_minimal_example_needs_no_privileges_and_writes_beside_itself() {
     assert!(
         node.listen.iter().all(|listen| listen.address.port() >= 1024 && listen.address.ip().is_loopback())
     );
-    assert!(node.state.starts_with(&directory) && node.admin.unwrap().starts_with(&directory));
+    assert!(node.state.starts_with(&directory) && node.admin.socket.unwrap().starts_with(&directory));
     assert_eq!(documents.len(), 2);
 }
 
@@ -70,7 +70,7 @@ fn the_hosting_examples_units_and_node_file_are_of_one_mind() {
     let runtime = |unit: &str| Path::new("/run").join(value(unit, "RuntimeDirectory"));
     assert_eq!(Some(value(&of_node, "User")), node.user);
     assert!(!of_launcher.contains("User="));
-    assert_eq!(node.admin.unwrap().parent(), Some(&*runtime(&of_node)));
+    assert_eq!(node.admin.socket.unwrap().parent(), Some(&*runtime(&of_node)));
     assert_eq!(node.state, Path::new("/var/lib").join(value(&of_node, "StateDirectory")));
     assert_eq!(node.logs.directory, Some(Path::new("/var/log").join(value(&of_node, "LogsDirectory"))));
     assert_eq!(node.launcher.socket.unwrap().parent(), Some(&*runtime(&of_launcher)));

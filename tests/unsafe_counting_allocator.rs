@@ -1,7 +1,7 @@
 //! What a request pays for being read, passed on, counted and logged: not one allocation. The allocator that
 //! proves it is the only `unsafe` here.
 
-use parvis::base::{self, AccountName, AddressText, Buffer, Cause, PeerAddr, RequestId};
+use parvis::base::{self, AccountName, AddressText, Buffer, Cause, PeerAddr, RequestId, Waits};
 use parvis::config::{HeadLimits, LogFormat, Logs};
 use parvis::message::h1::{RequestParser, ResponseParser, write_request, write_response};
 use parvis::message::{
@@ -76,6 +76,7 @@ fn a_line_of_the_access_log_allocates_nothing() {
     let (writer, factory) = LogWriter::start(&logs).unwrap();
     let log = Rc::new(factory.worker());
     let account = AccountName::new("alice").unwrap();
+    let waits = Waits::NONE;
     let record = Record {
         account: Some(&account),
         site_file: "http",
@@ -86,6 +87,7 @@ fn a_line_of_the_access_log_allocates_nothing() {
         peer: PeerAddr("[2001:db8::7]:51234".parse().unwrap()),
         completed: base::wall(),
         duration: Duration::from_micros(1_234),
+        waits: &waits,
         tls: Some(TlsVersion::Tls13),
         protocol: LogProtocol::Https,
         method: b"GET",

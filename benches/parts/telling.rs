@@ -2,7 +2,7 @@
 
 use crate::{Part, Prepared};
 use parvis::account::Live;
-use parvis::base::{AccountName, AddressText, PeerAddr, RequestId, wall};
+use parvis::base::{AccountName, AddressText, PeerAddr, RequestId, Waits, wall};
 use parvis::config::{LogFormat, Logs};
 use parvis::telemetry::{Done, LogProtocol, LogWriter, Metrics, Protocol, Record, TlsVersion};
 use std::cell::Cell;
@@ -67,6 +67,7 @@ fn line() -> Prepared {
             peer: PeerAddr(VISITOR),
             completed: begun + Duration::from_micros(handed.get()),
             duration: Duration::from_micros(1_250),
+            waits: &Waits::NONE,
             tls: Some(TlsVersion::Tls13),
             protocol: LogProtocol::Https,
             method: b"GET",

@@ -3,6 +3,7 @@
 
 use super::paths::{Paths, Readings, cut};
 use super::{Action, Claim, Entry, Fixed, Pattern, Site};
+use crate::answer::{Pages, Unread};
 use crate::base::{Access, DocumentHash, Host, HostPattern, PathPrefix, SiteName, TrustName};
 use crate::config::{self, AccountLimits, AccountState, AttachedCertificate, Document, Run, Terms, Timeouts};
 use crate::upstream::Upstream;
@@ -68,6 +69,8 @@ struct Tables {
     wildcards: HashMap<Arc<str>, Wildcard, RandomState>,
     upstreams: Box<[Served]>,
     certificates: Box<[AttachedCertificate]>,
+    /// The pages of its own, and the files that are none.
+    pages: Option<(Pages, Vec<Unread>)>,
 }
 
 #[derive(Debug)]
@@ -254,14 +257,24 @@ impl Form {
         &self.tables.sites
     }
 
-    /// Whether a site shows a page of a file.
+    /// Whether it shows pages of files.
     pub fn has_pages(&self) -> bool {
-        self.fixed().any(|(_, fixed)| fixed.page.is_some() || fixed.unread.is_some())
+        self.tables.pages.is_some()
+            || self.fixed().any(|(_, fixed)| fixed.page.is_some() || fixed.unread.is_some())
     }
 
-    /// The sites whose page could not be read, and why.
-    pub fn unread_pages(&self) -> impl Iterator<Item = (&SiteName, &str)> {
-        self.fixed().filter_map(|(site, fixed)| Some((site, fixed.unread.as_deref()?)))
+    /// The pages that stand in the place of Parvis' own.
+    pub fn pages(&self) -> Option<&Pages> {
+        self.tables.pages.as_ref().map(|(pages, _)| pages)
+    }
+
+    /// Pages that could not be read, and why: a sentence each.
+    pub fn unread_pages(&self) -> impl Iterator<Item = String> {
+        let fixed = self.fixed().filter_map(|(site, fixed)| Some((site, fixed.unread.as_deref()?)));
+        let fixed =
+            fixed.map(|(site, why)| format!("site {site}: the page of its answer cannot be read: {why}"));
+        let unread = self.tables.pages.iter().flat_map(|(_, unread)| unread);
+        fixed.chain(unread.map(|unread| format!("pages: {}: {}", unread.file.display(), unread.why)))
     }
 
     fn fixed(&self) -> impl Iterator<Item = (&SiteName, &Fixed)> {
@@ -421,6 +434,7 @@ impl Tables {
         }
         tables.sites = sites.into();
         tables.certificates = document.certificates.clone().into();
+        tables.pages = document.pages.as_deref().map(Pages::read);
         tables
     }
 }
@@ -442,6 +456,7 @@ impl Default for Tables {
             wildcards: HashMap::with_hasher(RandomState::default()),
             upstreams: Box::default(),
             certificates: Box::default(),
+            pages: None,
         }
     }
 }

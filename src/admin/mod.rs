@@ -2,6 +2,7 @@
 //! `parvis status` and its like. Answers questions and passes wishes on; decides and changes nothing itself.
 
 mod client;
+mod explain;
 mod page;
 mod server;
 mod socket;
@@ -10,7 +11,7 @@ pub use client::{Answer, AskError, ask};
 pub use server::{serve_admin, serve_metrics};
 pub use socket::{AdminSocket, MetricsListener};
 
-use crate::telemetry::Metrics;
+use crate::telemetry::{Metrics, Recent};
 use std::borrow::Cow;
 use std::future::Future;
 use std::pin::Pin;
@@ -20,6 +21,9 @@ use std::pin::Pin;
 pub trait Node: Send + Sync + 'static {
     /// What `/metrics` shows.
     fn metrics(&self) -> &Metrics;
+
+    /// The requests of the last while.
+    fn recent(&self) -> &Recent;
 
     /// Whether the node asks for traffic.
     fn readiness(&self) -> Readiness;

@@ -1,5 +1,6 @@
 //! Which path answers what, on the metrics listener and on the admin socket. Knows no connection.
 
+use super::explain::explain;
 use super::{Node, Readiness, Refused, Reply};
 use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE};
@@ -30,6 +31,10 @@ pub(super) async fn admin_page<B>(node: &impl Node, request: &Request<B>) -> Pag
         "/drain" if method == Method::POST => reply(node.drain()).await,
         "/ready" | "/status" => method_not_allowed("GET, HEAD"),
         "/reload" | "/drain" => method_not_allowed("POST"),
+        path if path.starts_with("/explain/") => match (reads(method), path.strip_prefix("/explain/")) {
+            (true, Some(id)) => explained(node, id),
+            _ => method_not_allowed("GET, HEAD"),
+        },
         path => match (path.strip_prefix("/status/"), path.strip_prefix("/restart/")) {
             (Some(account), _) if reads(method) => reply(node.status(Some(account))).await,
             (Some(_), _) => method_not_allowed("GET, HEAD"),
@@ -55,6 +60,13 @@ fn ready(node: &impl Node) -> Page {
     match node.readiness() {
         Readiness::Ready => text(StatusCode::OK, "ready\n"),
         Readiness::NotReady(why) => text(StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {why}\n")),
+    }
+}
+
+fn explained(node: &impl Node, id: &str) -> Page {
+    match node.recent().find(&id.to_ascii_lowercase()) {
+        Some(recalled) => json(StatusCode::OK, explain(&recalled).to_string()),
+        None => json(StatusCode::NOT_FOUND, error("this node remembers no request with this id")),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::server::Bounds;
 use super::*;
+use crate::telemetry::Recent;
 use http::{Method, StatusCode};
 use std::fs;
 use std::io;
@@ -21,6 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// A node that does nothing but remember what it was told.
 struct Dummy {
     metrics: Metrics,
+    recent: Recent,
     draining: AtomicBool,
     wishes: Mutex<Vec<&'static str>>,
 }
@@ -28,7 +30,8 @@ struct Dummy {
 impl Dummy {
     fn new() -> Arc<Self> {
         let metrics = Metrics::new().unwrap();
-        Arc::new(Self { metrics, draining: AtomicBool::new(false), wishes: Mutex::default() })
+        let recent = Recent::new(0, 1);
+        Arc::new(Self { metrics, recent, draining: AtomicBool::new(false), wishes: Mutex::default() })
     }
 
     fn wish(&self, wish: &'static str) {
@@ -39,6 +42,10 @@ impl Dummy {
 impl Node for Dummy {
     fn metrics(&self) -> &Metrics {
         &self.metrics
+    }
+
+    fn recent(&self) -> &Recent {
+        &self.recent
     }
 
     fn readiness(&self) -> Readiness {

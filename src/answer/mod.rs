@@ -3,8 +3,14 @@
 
 mod challenge;
 mod page;
+mod pages;
+mod wishes;
+mod words;
 
 pub use challenge::{Challenge, asked, key_authorization};
+pub use page::Told;
+pub use pages::{Pages, Unread};
+pub use wishes::{Form, Language, Wishes};
 
 use crate::base::{Buffer, Headers, Refusal, RequestId};
 use crate::message::{BodyLength, ResponseHead, push_line, push_proxy_status};
@@ -24,24 +30,45 @@ impl Answer {
         Self { status, lines: Buffer::new(), body: Cow::Borrowed(b"") }
     }
 
-    /// The page for a refusal: what the visitor may read, with `Proxy-Status` (RFC 9209) for the rest.
-    pub fn refusal(refusal: &Refusal, id: RequestId) -> Self {
+    /// The page for a refusal: what the visitor may read, in the form and language that `wishes` say, with `Proxy-Status`
+    /// (RFC 9209) for the rest. The first of `replaced` that has a page for it stands in the place of our own.
+    pub fn refusal<'a>(
+        refusal: &Refusal,
+        id: RequestId,
+        wishes: Wishes,
+        replaced: impl IntoIterator<Item = &'a Pages>,
+    ) -> Self {
         let status = refusal.cause.verdict().status;
+        let told = Told { cause: refusal.cause, id, language: wishes.language };
+        let replaced = match wishes.form {
+            Form::Html => replaced.into_iter().find_map(|pages| pages.render(&told)),
+            Form::Problem => None,
+        };
+        let is_ours = replaced.is_none();
+        let (kind, page) =
+            replaced.map_or_else(|| page::render(refusal.cause, id, wishes), |page| (page::HTML, page));
         let mut answer = Self::new(status)
-            .with("content-type", b"text/html; charset=utf-8")
-            .with("cache-control", b"no-store");
+            .with("content-type", kind.as_bytes())
+            .with("content-language", wishes.language.tag().as_bytes())
+            .with("vary", b"Accept, Accept-Language")
+            .with("cache-control", b"no-store")
+            .with("x-request-id", id.as_bytes());
+        if is_ours {
+            // Ours needs nothing from anywhere, and nobody should be able to make it.
+            answer = answer.with("content-security-policy", OWN_PAGES_POLICY);
+        }
         push_proxy_status(&mut answer.lines, refusal.cause);
         if matches!(status, 429 | 503) {
             answer = answer.with("retry-after", RETRY_AFTER_SECONDS);
         }
-        answer.body = Cow::Owned(page::render(refusal.cause, id).into_bytes());
+        answer.body = Cow::Owned(page.into_bytes());
         answer
     }
 
     /// An answer that is always the same: a page and its kind, or a short one of our own.
     pub fn fixed(status: u16, page: Option<(&'static str, &[u8])>) -> Self {
         let (kind, body) = page.map_or_else(
-            || ("text/html; charset=utf-8", page::of_status(status).into_bytes()),
+            || (page::HTML, page::of_status(status).into_bytes()),
             |(kind, bytes)| (kind, bytes.to_vec()),
         );
         let mut answer = Self::new(status).with("content-type", kind.as_bytes());
@@ -106,6 +133,9 @@ impl Headers for Answer {
 fn reason(status: u16) -> &'static str {
     http::StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason()).unwrap_or("")
 }
+
+/// What our own pages may load: their own style (CSP Level 3).
+const OWN_PAGES_POLICY: &[u8] = b"default-src 'none'; style-src 'unsafe-inline'";
 
 /// When to come again after 429 or 503: soon, as nothing is known to be broken.
 const RETRY_AFTER_SECONDS: &[u8] = b"10";

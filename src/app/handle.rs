@@ -5,7 +5,7 @@ use crate::base::{AccountName, UpstreamName};
 use crate::config::Report;
 use crate::control::{Command, Reloaded};
 use crate::route::Hosts;
-use crate::telemetry::{AccountSource, Metrics};
+use crate::telemetry::{AccountSource, Metrics, Recent};
 use serde::Serialize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -16,13 +16,19 @@ pub struct Handle {
     commands: mpsc::Sender<Command>,
     drain: mpsc::Sender<()>,
     metrics: Arc<Metrics>,
+    recent: Arc<Recent>,
     phase: AtomicU8,
 }
 
 impl Handle {
     /// The handle of a node that starts.
-    pub fn new(commands: mpsc::Sender<Command>, drain: mpsc::Sender<()>, metrics: Arc<Metrics>) -> Self {
-        Self { commands, drain, metrics, phase: AtomicU8::new(STARTING) }
+    pub fn new(
+        commands: mpsc::Sender<Command>,
+        drain: mpsc::Sender<()>,
+        metrics: Arc<Metrics>,
+        recent: Arc<Recent>,
+    ) -> Self {
+        Self { commands, drain, metrics, recent, phase: AtomicU8::new(STARTING) }
     }
 
     /// The node serves.
@@ -47,6 +53,10 @@ impl Handle {
 impl Node for Handle {
     fn metrics(&self) -> &Metrics {
         &self.metrics
+    }
+
+    fn recent(&self) -> &Recent {
+        &self.recent
     }
 
     fn readiness(&self) -> Readiness {

@@ -17,7 +17,7 @@ use crate::listen::{Assumed, Inherited, Listeners, assume_user};
 use crate::message::Pseudonym;
 use crate::proxy;
 use crate::route::Hosts;
-use crate::telemetry::{LogWriter, Metrics, NodeLog};
+use crate::telemetry::{LogWriter, Metrics, NodeLog, Recent};
 use crate::tls::Policies;
 use crate::upstream::{Reach, Resolving, names, seats};
 use arc_swap::ArcSwap;
@@ -148,6 +148,7 @@ struct Running {
     programs: (Programs, UnboundedSender<ProgramWish>),
     listeners: Arc<Listeners>,
     metrics: Arc<Metrics>,
+    recent: Arc<Recent>,
     admin: Option<AdminSocket>,
     metrics_listener: Option<MetricsListener>,
     log_writer: Rc<LogWriter>,
@@ -196,7 +197,7 @@ impl Running {
                 Failed::os(format!("[admin] socket {}: {error}{DIRECTORY_HINT}", path.display()))
             })
         };
-        let admin = node.admin.as_deref().map(bind).transpose()?;
+        let admin = node.admin.socket.as_deref().map(bind).transpose()?;
         let bind = |address| {
             MetricsListener::bind(address)
                 .map_err(|error| Failed::os(format!("[metrics] address {address}: {error}")))
@@ -211,6 +212,7 @@ impl Running {
         let hosts = Arc::new(Hosts::reaching(Arc::clone(&reach)));
         metrics.observe_accounts(handle::account_source(Arc::clone(&hosts)));
         let workers = node.workers;
+        let recent = Arc::new(Recent::new(node.admin.recent_requests, workers));
         let node = Arc::new(ArcSwap::from_pointee(node));
         let lists = Arc::new(Lists::default());
         let (settles, settled) = unbounded_channel();
@@ -254,6 +256,7 @@ impl Running {
                 metrics: metrics.shard(),
                 access_log: log_factory.worker(),
                 site_log: log_factory.sites(),
+                recent: recent.worker(),
             })
         };
         let workers =
@@ -266,6 +269,7 @@ impl Running {
             programs: (programs, wish),
             listeners,
             metrics,
+            recent,
             admin,
             metrics_listener,
             log_writer,
@@ -300,6 +304,7 @@ impl Running {
             programs: (programs, wish),
             listeners,
             metrics,
+            recent,
             admin,
             metrics_listener,
             log_writer,
@@ -310,7 +315,7 @@ impl Running {
         } = self;
         let (commands, received) = mpsc::channel(COMMANDS);
         let (drain_wish, mut drain_wished) = mpsc::channel(1);
-        let handle = Arc::new(Handle::new(commands, drain_wish, Arc::clone(&metrics)));
+        let handle = Arc::new(Handle::new(commands, drain_wish, Arc::clone(&metrics), recent));
         let drained: io::Result<()> = runtime.block_on(async {
             let tasks = tokio::task::LocalSet::new();
             tasks.spawn_local(control.run(received));

@@ -5,7 +5,7 @@ use crate::base::{Drain, now};
 use crate::listen::{self, Entrance, Listening, Share};
 use crate::net::{timer, until, within};
 use crate::proxy::{Shared, Worker, random_seed};
-use crate::telemetry::{AccessLog, Shard, SiteLog};
+use crate::telemetry::{AccessLog, Recaller, Shard, SiteLog};
 use crate::tls::Policies;
 use crate::upstream::{Pools, Seat};
 use std::io;
@@ -32,6 +32,8 @@ pub struct Parts {
     pub access_log: AccessLog,
     /// Its end of the site logs.
     pub site_log: SiteLog,
+    /// Where it remembers its requests.
+    pub recent: Recaller,
 }
 
 /// Starts the worker's thread.
@@ -67,6 +69,7 @@ async fn serve(parts: Parts) {
         metrics,
         Rc::new(parts.access_log),
         parts.site_log,
+        parts.recent,
         random_seed(),
     ));
     tokio::task::spawn_local(follow_the_wall_clock(Rc::clone(&worker)));

@@ -19,6 +19,9 @@ pub enum Blame {
 }
 
 impl Blame {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Client, Self::Site, Self::Limit, Self::Us];
+
     /// The word for it, as logs and metrics print it.
     pub const fn word(self) -> &'static str {
         match self {
@@ -162,6 +165,8 @@ causes! {
     Refused = "refused" 502 "connection_refused" Site keep WARN;
     /// The site's program could not be started, or ended before it was ready.
     StartFailed = "start_failed" 502 "destination_unavailable" Site keep WARN;
+    /// The site's program was killed for want of memory.
+    OutOfMemory = "out_of_memory" 502 "destination_unavailable" Site keep WARN;
     /// The site's program was not ready in time.
     StartTimeout = "start_timeout" 504 "connection_timeout" Site keep WARN;
     /// The upstream's address cannot be reached.

@@ -23,7 +23,7 @@ fn check_name(text: &str) -> Result<(), NameError> {
     if bytes.is_empty() {
         return Err(NameError::Empty);
     }
-    if bytes.len() > 63 {
+    if bytes.len() > LONGEST_NAME {
         return Err(NameError::TooLong);
     }
     let fits = |b: &u8| b.is_ascii_lowercase() || b.is_ascii_digit() || *b == b'-';
@@ -99,6 +99,32 @@ name! {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct RequestId([u8; 16]);
 
+/// A name copied to where nothing is allocated or counted for it; empty: there is none.
+#[derive(Clone, Copy, Debug)]
+pub struct NameText {
+    bytes: [u8; LONGEST_NAME],
+    length: u8,
+}
+
+impl NameText {
+    /// No name.
+    pub const NONE: Self = Self { bytes: [0; LONGEST_NAME], length: 0 };
+
+    /// Of `name`, what fits of it: all, where it is one.
+    pub fn new(name: &str) -> Self {
+        let mut text = Self::NONE;
+        let length = name.len().min(LONGEST_NAME);
+        text.bytes[..length].copy_from_slice(&name.as_bytes()[..length]);
+        text.length = length as u8;
+        text
+    }
+
+    /// Its bytes.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..usize::from(self.length)]
+    }
+}
+
 impl RequestId {
     /// The id made of the low 80 bits of `random`.
     pub fn from_random(random: u128) -> Self {
@@ -107,6 +133,11 @@ impl RequestId {
         for (place, byte) in text.iter_mut().enumerate() {
             *byte = ALPHABET[(random >> (5 * place)) as usize & 31];
         }
+        Self(text)
+    }
+
+    /// The id with this text, which was one's.
+    pub fn from_text(text: [u8; 16]) -> Self {
         Self(text)
     }
 
@@ -121,6 +152,9 @@ impl fmt::Display for RequestId {
         self.0.iter().try_for_each(|byte| write!(f, "{}", char::from(*byte)))
     }
 }
+
+/// Characters of a name.
+const LONGEST_NAME: usize = 63;
 
 #[cfg(test)]
 mod tests {

@@ -16,6 +16,7 @@ mod networks;
 mod quantity;
 mod repair;
 mod special;
+mod waits;
 pub mod queue;
 pub(crate) mod sync;
 
@@ -28,7 +29,7 @@ pub use drain::{Drain, DrainSwitch};
 pub use hash::{DocumentHash, NoHash};
 pub use headers::Headers;
 pub use host::{Authority, Host, HostError, HostPattern, PathPrefix, SiteAddress};
-pub use id::{AccountName, NameError, RequestId, SiteName, TrustName, UpstreamName};
+pub use id::{AccountName, NameError, NameText, RequestId, SiteName, TrustName, UpstreamName};
 pub use loans::Pooled;
 pub use networks::{Access, Networks};
 pub use quantity::{
@@ -36,3 +37,4 @@ pub use quantity::{
 };
 pub use repair::{Repair, Repairs};
 pub use special::special;
+pub use waits::{Wait, Waiting, Waits};

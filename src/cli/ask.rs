@@ -46,17 +46,24 @@ pub(super) fn restart(which: &str, json: bool, door: &Door) -> ExitCode {
 }
 
 fn ask(method: &Method, path: &str, patience: Duration, json: bool, door: &Door) -> ExitCode {
-    let socket = match door.socket() {
-        Ok(socket) => socket,
-        Err(report) => return check::refuse(&report),
-    };
-    match exchange(&socket, method, path, patience) {
+    match answer(method, path, patience, door) {
         Ok(answer) => show(&answer, json),
-        Err(why) => {
-            eprintln!("parvis: {}: {why}", socket.display());
-            ExitCode::from(UNAVAILABLE)
-        }
+        Err(code) => code,
     }
+}
+
+/// What the node says; where it says nothing, why was told, and the exit code is returned.
+pub(super) fn answer(
+    method: &Method,
+    path: &str,
+    patience: Duration,
+    door: &Door,
+) -> Result<Answer, ExitCode> {
+    let socket = door.socket().map_err(|report| check::refuse(&report))?;
+    exchange(&socket, method, path, patience).map_err(|why| {
+        eprintln!("parvis: {}: {why}", socket.display());
+        ExitCode::from(UNAVAILABLE)
+    })
 }
 
 fn exchange(socket: &Path, method: &Method, path: &str, patience: Duration) -> Result<Answer, String> {
@@ -66,7 +73,7 @@ fn exchange(socket: &Path, method: &Method, path: &str, patience: Duration) -> R
 }
 
 /// Prints an answer, a yes to standard output and a no to standard error.
-fn show(answer: &Answer, json: bool) -> ExitCode {
+pub(super) fn show(answer: &Answer, json: bool) -> ExitCode {
     let text = match serde_json::from_str(&answer.body) {
         Ok(value) if !json => outline(&value),
         _ => format!("{}\n", answer.body.trim_end()),
@@ -92,7 +99,7 @@ impl Door {
         match (&self.socket, &self.config) {
             (Some(socket), _) => Ok(socket.clone()),
             (None, Some(file)) => {
-                Ok(config::load_node(file)?.admin.unwrap_or_else(|| config::ADMIN_SOCKET.into()))
+                Ok(config::load_node(file)?.admin.socket.unwrap_or_else(|| config::ADMIN_SOCKET.into()))
             }
             (None, None) => Ok(config::ADMIN_SOCKET.into()),
         }
@@ -100,7 +107,7 @@ impl Door {
 }
 
 /// How long a node may take to say how it is: it answers from memory.
-const STATUS_PATIENCE: Duration = Duration::from_secs(10);
+pub(super) const STATUS_PATIENCE: Duration = Duration::from_secs(10);
 
 /// How long a reload may take: a hundred thousand documents on a busy machine.
 const RELOAD_PATIENCE: Duration = Duration::from_secs(300);

@@ -6,6 +6,7 @@
 use super::CONFIG;
 use super::survey::{self, Gathered};
 use crate::account::Claim;
+use crate::answer::Pages;
 use crate::base::{AccountName, SiteName, wall};
 use crate::config::{self, AttachedCertificate, Document, Node, Printable, Problem, Report};
 use crate::route::{Contest, Refusal};
@@ -58,8 +59,8 @@ fn tally(report: &Report) -> String {
 struct Seen {
     account: AccountName,
     claims: Vec<Claim>,
-    /// Sites whose page cannot be read, and why.
-    unread_pages: Vec<(SiteName, String)>,
+    /// Pages that cannot be read, and why.
+    unread_pages: Vec<String>,
     attached: Vec<AttachedCertificate>,
     sites: Vec<SiteName>,
     addresses: usize,
@@ -69,11 +70,10 @@ struct Seen {
 impl Seen {
     fn of(document: &Document) -> Self {
         let form = survey::form(document);
-        let unread = form.unread_pages().map(|(site, why)| (site.clone(), why.to_owned()));
         Self {
             account: document.name.clone(),
             claims: form.claims().collect(),
-            unread_pages: unread.collect(),
+            unread_pages: form.unread_pages().collect(),
             attached: document.certificates.clone(),
             sites: document.sites.iter().map(|site| site.name.clone()).collect(),
             addresses: document.sites.iter().map(|site| site.addresses.len()).sum(),
@@ -108,9 +108,12 @@ fn pages(node: &Node, seen: &[Seen]) -> Vec<Problem> {
     let of_account = |seen: &Seen| {
         let file = node.accounts.join(format!("{}.toml", seen.account));
         let pages = seen.unread_pages.iter();
-        pages.map(|(site, why)| Problem::of_page(&file, site, why)).collect::<Vec<_>>()
+        pages.map(|why| Problem::of_page(&file, why)).collect::<Vec<_>>()
     };
-    seen.iter().flat_map(of_account).collect()
+    let of_node = node.pages.as_deref().map(|directory| Pages::read(directory).1).unwrap_or_default();
+    let of_node = of_node.iter().map(|unread| format!("pages: {}: {}", unread.file.display(), unread.why));
+    let of_node: Vec<_> = of_node.map(|why| Problem::of_page(&node.file, &why)).collect();
+    of_node.into_iter().chain(seen.iter().flat_map(of_account)).collect()
 }
 
 fn contested(node: &Node, seen: &[Seen]) -> Vec<Problem> {

@@ -4,6 +4,7 @@
 mod ask;
 mod check;
 mod diff;
+mod explain;
 mod outline;
 mod route;
 mod settings;
@@ -26,6 +27,7 @@ pub fn run() -> ExitCode {
         Command::Demo { server: true } => app::demo_server(),
         Command::Route { address, at, config } => route::route(&address, at, &config),
         Command::Status { account, json, door } => ask::status(account.as_deref(), json, &door),
+        Command::Explain { id, json, door } => explain::explain(&id, json, &door),
         Command::Reload { json, door } => ask::reload(json, &door),
         Command::Drain { json, door } => ask::drain(json, &door),
         Command::Restart { which, json, door } => ask::restart(&which, json, &door),
@@ -119,6 +121,16 @@ enum Command {
         #[command(flatten)]
         door: Door,
     },
+    /// Tell what became of a request: whose fault it was, and where its time went
+    Explain {
+        /// Its id, as its page, `X-Request-ID` and the logs have it
+        id: String,
+        /// As the node says it, in JSON
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        door: Door,
+    },
     /// Have a running node read its files again
     Reload {
         /// As the node says it, in JSON
@@ -197,6 +209,7 @@ mod tests {
             "parvis route alice.test --at 198.51.100.7 --config f",
             "parvis status",
             "parvis status alice --json --socket s",
+            "parvis explain 0123456789abcdef --json",
             "parvis reload --config f",
             "parvis drain --socket s",
             "parvis restart alice/web --socket s",

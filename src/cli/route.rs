@@ -231,7 +231,7 @@ impl Answer {
             Action::Answer(fixed) => self.line("answer", format_args!("{}, always the same", fixed.status)),
             Action::Forward(upstream) => self.line("upstream", described(&upstream.spec())),
             Action::Redirect(redirect) => {
-                let location = redirect.location(asked.target.as_bytes());
+                let location = redirect.location(matched.trim(asked.target.as_bytes()));
                 self.line(
                     "answer",
                     format_args!("{} to {}", redirect.status, String::from_utf8_lossy(&location)),

@@ -42,8 +42,8 @@ pub struct Node {
     pub deny: Option<NetworkList>,
     /// `[allow]`: the only clients that are not.
     pub allow: Option<NetworkList>,
-    /// `[admin] socket`.
-    pub admin: Option<PathBuf>,
+    /// `[admin]`.
+    pub admin: Admin,
     /// `[metrics] address`.
     pub metrics: Option<SocketAddr>,
     /// `[acme]`.
@@ -54,6 +54,8 @@ pub struct Node {
     pub launcher: Launcher,
     /// `[logs]`.
     pub logs: Logs,
+    /// `[pages] directory`.
+    pub pages: Option<PathBuf>,
     /// `[switches]`.
     pub switches: Switches,
     /// `[limits]`.
@@ -73,6 +75,15 @@ pub struct Listen {
     pub protocols: Protocols,
     /// Networks whose connections must begin with a PROXY header; from all others one is refused.
     pub proxy_protocol_from: Vec<IpNet>,
+}
+
+/// `[admin]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Admin {
+    /// `socket`.
+    pub socket: Option<PathBuf>,
+    /// Requests that are remembered, over all workers; 0: none.
+    pub recent_requests: usize,
 }
 
 /// One `[[trust]]`: peers whose word on the visitor's address and scheme is believed.

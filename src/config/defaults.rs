@@ -40,6 +40,18 @@ pub(super) const TLS_PROFILE: &str = "intermediate";
 /// `[admin] socket`, where no node file says otherwise.
 pub const ADMIN_SOCKET: &str = "/run/parvis/admin.sock";
 
+/// `[admin] recent_requests`.
+pub(super) const RECENT_REQUESTS: Setting<u32> = Setting {
+    name: "recent_requests",
+    default: 16_384,
+    least: 0,
+    most: 16_777_216,
+    effect: "Requests that the node remembers for `parvis explain`, over all workers; 0: none. Half of them are for failures \
+             alone, dealt out by account.",
+    reason: "A ticket with an id comes minutes after its failure, and failures are few.",
+    cost: "520 bytes each, taken as they are written. Takes effect at a restart.",
+};
+
 /// `[[listen]] tls`.
 pub(super) const TLS: Setting<bool> = Setting {
     name: "tls",

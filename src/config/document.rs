@@ -52,6 +52,7 @@ fn read(name: &AccountName, top: &Table<'_>, node: &Node) -> Document {
         trust: networks::named(top, node),
         access: networks::access_of_account(top),
         timeouts,
+        pages: top.table(&keys::PAGES).get(&keys::PAGES_DIRECTORY).and_then(|value| value.path_buf()),
         run,
         certificates: certificates(top),
         limits,

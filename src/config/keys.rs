@@ -33,6 +33,7 @@ pub(super) static NODE_FILE: Section = Section {
         &ADMIN,
         &METRICS,
         &LOGS,
+        &PAGES,
         &SWITCHES,
         &NODE_LIMITS,
         &NODE_TIMEOUTS,
@@ -172,8 +173,8 @@ pub(super) static ADMIN: Section = Section {
     name: "admin",
     header: "[admin]",
     many: false,
-    about: "Where `parvis status`, `reload` and `drain` reach the node.",
-    keys: &[&ADMIN_SOCKET],
+    about: "Where `parvis status`, `explain`, `reload` and `drain` reach the node.",
+    keys: &[&ADMIN_SOCKET, &d::RECENT_REQUESTS],
     tables: &[],
     later: &[Later { name: "address", hint: "the socket is the only way in" }],
     foreign: &[],
@@ -183,6 +184,28 @@ pub(super) const ADMIN_SOCKET: Key = Key {
     takes: "a path",
     absent: Absent::Text(d::ADMIN_SOCKET),
     effect: "A unix socket that only the node's own user and root may open.",
+};
+
+/// `[pages]`, of the node file and of documents.
+pub(super) static PAGES: Section = Section {
+    name: "pages",
+    header: "[pages]",
+    many: false,
+    about: "Pages in the place of Parvis' own, where a request was refused or failed.",
+    keys: &[&PAGES_DIRECTORY],
+    tables: &[],
+    later: &[],
+    foreign: &[],
+};
+pub(super) const PAGES_DIRECTORY: Key = Key {
+    name: "directory",
+    takes: "a directory of `.html` files, at most 64 KiB each and 256 KiB together",
+    absent: Absent::Means("Parvis' own pages are shown; a document's come before the node's"),
+    effect: "A file is named after what it is shown for: a cause as in [causes.md](causes.md) (`maintenance.html`), whose \
+             fault it is (`client.html`, `site.html`, `limit.html`, `us.html`), or `all.html`; `maintenance.fr.html` is for \
+             who reads French. `{{status}}`, `{{title}}`, `{{text}}`, `{{fault}}`, `{{cause}}`, `{{request_id}}` and \
+             `{{language}}` are filled in. Read with the document or the node file: `parvis reload` reads them again. Who \
+             asks for JSON gets Parvis' own problem (RFC 9457).",
 };
 
 /// `[metrics]`.

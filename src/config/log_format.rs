@@ -5,6 +5,7 @@ use super::nearest::nearest;
 use super::reader::Value;
 use super::scalar::{Wrong, quoted};
 use super::values::is_field_name;
+use crate::base::Wait;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use std::borrow::Cow;
@@ -113,7 +114,7 @@ fn header(field: &str, shows: bool, part: fn(Box<str>) -> LogPart) -> Result<Log
 }
 
 /// The variables that take nothing.
-static SIMPLE: [(&str, LogPart); 17] = [
+static SIMPLE: [(&str, LogPart); 22] = [
     ("client_ip", LogPart::ClientIp),
     ("client_port", LogPart::ClientPort),
     ("peer_ip", LogPart::PeerIp),
@@ -131,6 +132,11 @@ static SIMPLE: [(&str, LogPart); 17] = [
     ("ssl_version", LogPart::SslVersion),
     ("request_id", LogPart::RequestId),
     ("cause", LogPart::Cause),
+    ("queued_time", LogPart::Wait(Wait::Queued)),
+    ("parked_time", LogPart::Wait(Wait::Parked)),
+    ("connecting_time", LogPart::Wait(Wait::Connecting)),
+    ("first_byte_time", LogPart::Wait(Wait::FirstByte)),
+    ("client_time", LogPart::Wait(Wait::Client)),
 ];
 
 /// Fields with which somebody else could be the visitor.

@@ -1,8 +1,8 @@
 //! The node file: tree → [`Node`].
 
 use super::checked::{
-    Acme, Allowed, HeadLimits, Launcher, Limits, Listen, Logs, Node, Outside, Protocols, Switches, Timeouts,
-    TlsProfile, bytes,
+    Acme, Admin, Allowed, HeadLimits, Launcher, Limits, Listen, Logs, Node, Outside, Protocols, Switches,
+    Timeouts, TlsProfile, bytes,
 };
 use super::machine::Machine;
 use super::nearest::nearest;
@@ -55,19 +55,27 @@ fn read(source: &Source<'_>, top: &Table<'_>, machine: &Machine) -> Node {
         trust: networks::trust(top),
         deny,
         allow,
-        admin: path(&top.table(&keys::ADMIN), &keys::ADMIN_SOCKET).or_else(|| Some(d::ADMIN_SOCKET.into())),
+        admin: admin(&top.table(&keys::ADMIN)),
         metrics: top.table(&keys::METRICS).get(&keys::METRICS_ADDRESS).and_then(|v| v.parse(socket_address)),
         acme: acme(&top.table(&keys::ACME)),
         upstreams: outside(&top.table(&keys::UPSTREAMS)),
         launcher: launcher(&top.table(&keys::LAUNCHER), &state),
         state,
         logs: logs(&top.table(&keys::LOGS)),
+        pages: path(&top.table(&keys::PAGES), &keys::PAGES_DIRECTORY),
         switches: Switches {
             splice: switches.setting(&d::SPLICE),
             upstream_keepalive: switches.setting(&d::UPSTREAM_KEEPALIVE),
         },
         limits: limits(&top.table(&keys::NODE_LIMITS), mends(&switches), machine),
         timeouts: timeouts(&top.table(&keys::NODE_TIMEOUTS)),
+    }
+}
+
+fn admin(table: &Table<'_>) -> Admin {
+    Admin {
+        socket: path(table, &keys::ADMIN_SOCKET).or_else(|| Some(d::ADMIN_SOCKET.into())),
+        recent_requests: table.setting(&d::RECENT_REQUESTS) as usize,
     }
 }
 

@@ -1,7 +1,6 @@
 //! Everything that is wrong with a configuration, all at once, each with its place and what to write instead.
 //! Owns how problems look; knows nothing of what is right.
 
-use crate::base::SiteName;
 use std::fmt::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -78,10 +77,9 @@ impl Problem {
         }
     }
 
-    /// That the page which a site of the document `file` always shows cannot be read, and `why`.
-    pub fn of_page(file: &Path, site: &SiteName, why: &str) -> Self {
-        Self::of_file(file, format!("site {site}: the page of its answer cannot be read: {why}"))
-            .with_hint("a page of Parvis' own is shown; `parvis reload` reads it again")
+    /// That a page which `file` names cannot be read, and `why`.
+    pub fn of_page(file: &Path, why: &str) -> Self {
+        Self::of_file(file, why).with_hint("a page of Parvis' own is shown; `parvis reload` reads it again")
     }
 
     /// The same problem with a hint.

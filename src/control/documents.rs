@@ -537,7 +537,7 @@ fn problems_of(file: &Path, form: &Form, refused: &[crate::route::Refusal]) -> O
         Problem::of_file(file, by).with_hint("it is served as soon as the holder gives it up")
     };
     let mut report = Report { problems: refused.iter().map(problem).collect() };
-    report.problems.extend(form.unread_pages().map(|(site, why)| Problem::of_page(file, site, why)));
+    report.problems.extend(form.unread_pages().map(|why| Problem::of_page(file, &why)));
     (!report.is_empty()).then_some(report)
 }
 

@@ -17,8 +17,9 @@ pub use programs::{ProgramWish, Programs};
 pub use status::Status;
 pub use watch::{Hint, Watch};
 
+use crate::answer::Pages;
 use crate::base::{AccountName, UpstreamName, now, wall};
-use crate::config::{self, FileName, Node, Report};
+use crate::config::{self, FileName, Node, Problem, Report};
 use crate::limit::Lists;
 use crate::listen::{Changes, Listeners};
 use crate::route::{Challenges, DefaultSite, Hosts};
@@ -43,6 +44,8 @@ pub struct Control {
     documents: Documents,
     certificates: Certificates,
     network_files: NetworkFiles,
+    /// What is wrong with the node's pages.
+    unread_pages: Vec<Problem>,
     listeners: Arc<Listeners>,
     log_writer: Rc<LogWriter>,
     metrics: Arc<Metrics>,
@@ -105,6 +108,10 @@ impl Control {
     pub fn start(shared: Shared) -> io::Result<Self> {
         let node = shared.node.load_full();
         shared.hosts.set_default_site(default_site(&node));
+        let unread_pages = read_pages(&shared.hosts, &node);
+        for problem in &unread_pages {
+            tracing::warn!("{}", problem.one_line());
+        }
         shared.hosts.set_challenges(node.acme.as_ref().and_then(Challenges::new));
         // Watched before they are read, so that no change falls between the two.
         let mut watch = Watch::new()?;
@@ -123,6 +130,7 @@ impl Control {
             documents,
             certificates,
             network_files,
+            unread_pages,
             listeners: shared.listeners,
             log_writer: shared.log_writer,
             metrics: shared.metrics,
@@ -297,7 +305,7 @@ impl Control {
         self.node.store(Arc::clone(&new));
         // Before the documents: whom they name is known when they are in effect.
         self.network_files.reconfigure(&new);
-        changed.extend(self.network_files.problems().map(config::Problem::one_line));
+        changed.extend(self.network_files.problems().map(Problem::one_line));
         self.watched = None;
         self.watch_everything();
         if let Err(error) = self.log_writer.reload(&new.logs) {
@@ -308,6 +316,8 @@ impl Control {
         for one in applied {
             self.acknowledge(one);
         }
+        self.unread_pages = read_pages(&self.hosts, &new);
+        changed.extend(self.unread_pages.iter().map(Problem::one_line));
         self.hosts.set_default_site(default_site(&new));
         self.hosts.reach().set(new.upstreams.clone());
         if old.acme != new.acme {
@@ -362,7 +372,7 @@ impl Control {
             &self.listeners,
             self.started,
         )?;
-        status.add_problems(self.network_files.problems().map(config::Problem::one_line));
+        status.add_problems(self.network_files.problems().chain(&self.unread_pages).map(Problem::one_line));
         Some(status)
     }
 }
@@ -388,6 +398,18 @@ fn account_of(file: &Path) -> Option<AccountName> {
     }
 }
 
+/// Reads the node's pages and puts them in effect: what is wrong with them.
+fn read_pages(hosts: &Hosts, node: &Node) -> Vec<Problem> {
+    let read = node.pages.as_deref().map(Pages::read);
+    let unread = read.iter().flat_map(|(_, unread)| unread);
+    let problems = unread.map(|unread| {
+        Problem::of_page(&node.file, &format!("pages: {}: {}", unread.file.display(), unread.why))
+    });
+    let problems = problems.collect();
+    hosts.set_pages(read.map(|(pages, _)| pages));
+    problems
+}
+
 fn default_site(node: &Node) -> Option<DefaultSite> {
     node.default_site.clone().map(|(account, site)| DefaultSite { account, site })
 }
@@ -407,7 +429,8 @@ fn needs_restart(old: &Node, new: &Node) -> Vec<&'static str> {
         ("node.workers", old.workers != new.workers),
         ("node.user", old.user != new.user),
         ("node.state", old.state != new.state),
-        ("admin.socket", old.admin != new.admin),
+        ("admin.socket", old.admin.socket != new.admin.socket),
+        ("admin.recent_requests", old.admin.recent_requests != new.admin.recent_requests),
         ("metrics.address", old.metrics != new.metrics),
     ]
     .into_iter()

@@ -15,7 +15,7 @@ use crate::config::{Node, UpstreamAddress};
 use crate::launch::{Ending, Instance, Notice, Order, Process};
 use crate::route::Hosts;
 use crate::telemetry::{Metrics, SiteLog};
-use crate::upstream::{Action, Bell, Event, Lifecycle, Phase, Ring, Upstream, UpstreamId};
+use crate::upstream::{Action, Bell, Ended, Event, Lifecycle, Phase, Ring, Upstream, UpstreamId};
 use arc_swap::ArcSwap;
 use health::Health;
 use libc::SIGKILL;
@@ -85,6 +85,8 @@ struct Entry {
     since: Duration,
     starts: u64,
     failure: Option<String>,
+    /// Whether that was for want of memory.
+    starved: bool,
     /// The revision that the last start failed with, until one succeeds.
     failed_revision: Option<String>,
     /// How many of its processes were killed for want of memory.
@@ -246,14 +248,18 @@ impl Programs {
             },
             Notice::Ended { instance, launcher_ends: true, .. } => self.ended_with_launcher(instance),
             Notice::Ended { instance, ending, memory_kills, last_words, .. } => {
-                if let Some(running) = self.running.get(&instance) {
-                    let (id, told) = (running.upstream, running.memory_kills);
-                    self.killed(id, memory_kills.saturating_sub(told));
-                }
                 // One of its processes: the program itself was it only where it was killed, and not because it was to stop.
                 let is_stopped = self.running.get(&instance).is_some_and(|running| running.stopped);
                 let is_it = memory_kills > 0 && ending == Ending::Signal(SIGKILL) && !is_stopped;
                 let memory = if is_it { ", killed because its memory was used up" } else { "" };
+                if let Some(running) = self.running.get(&instance) {
+                    running.fate.tell(Ended { why: format!("{ending}{memory}"), starved: is_it });
+                    let (id, told) = (running.upstream, running.memory_kills);
+                    if let Some(entry) = self.entries.get_mut(&id) {
+                        entry.starved = is_it;
+                    }
+                    self.killed(id, memory_kills.saturating_sub(told));
+                }
                 self.gone(instance, format!("{ending}{memory}"), &last_words);
             }
             // Said in answer to a connection alone.

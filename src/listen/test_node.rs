@@ -1,7 +1,7 @@
 //! Settings of a node for the tests of this module.
 
 use crate::config::{
-    HeadLimits, Launcher, Limits, Listen, Logs, Node, Outside, Protocols, Timeouts, TlsProfile,
+    Admin, HeadLimits, Launcher, Limits, Listen, Logs, Node, Outside, Protocols, Timeouts, TlsProfile,
 };
 use std::time::Duration;
 
@@ -26,11 +26,12 @@ pub(super) fn test_node(addresses: &[&str], workers: usize) -> Node {
         default_site: None,
         certificates: None,
         default_certificate: None,
+        pages: None,
         switches: crate::config::Switches::default(),
         deny: None,
         allow: None,
         trust: Vec::new(),
-        admin: None,
+        admin: Admin::default(),
         metrics: None,
         acme: None,
         upstreams: Outside::default(),

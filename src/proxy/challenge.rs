@@ -47,7 +47,7 @@ async fn given<C: Client>(
     match challenges {
         Challenges::Tokens(directory) => {
             let Challenge::Token(token) = challenge else { return Err(Cause::UnknownPath.into()) };
-            let bytes = deliver::unless_gone(client, record, read(directory, token)).await?;
+            let bytes = deliver::unless_gone(client, read(directory, token)).await?;
             let answer = Answer::fixed(200, Some((KIND, &bytes)));
             deliver::answer(connection, head, client, record, answer, true).await
         }

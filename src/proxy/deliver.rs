@@ -4,8 +4,9 @@ use super::client::{Client, Ending, Extra};
 use super::connection::Connection;
 use super::exchange::client_failed;
 use super::record::Record;
-use crate::answer::Answer;
-use crate::base::{Cause, Refusal, now};
+use crate::account::Account;
+use crate::answer::{Answer, Wishes};
+use crate::base::{Cause, Refusal, RequestId, Wait, now};
 use crate::message::{RequestHead, push_line};
 use crate::net::{Deadline, Piece};
 use std::future::poll_fn;
@@ -54,6 +55,11 @@ pub async fn answer<C: Client>(
     }
 }
 
+/// The page for a head that never became a request: what it wishes for nobody knows.
+pub fn page_of_head(connection: &Connection, refusal: &Refusal, id: RequestId) -> Answer {
+    Answer::refusal(refusal, id, Wishes::default(), connection.worker.hosts.pages().as_deref())
+}
+
 /// Tells the visitor of a failure: by its page where nothing was sent yet, by breaking off where something was.
 pub async fn refusal<C: Client>(
     connection: &Connection,
@@ -66,28 +72,25 @@ pub async fn refusal<C: Client>(
     if client.has_begun() || refusal.cause == Cause::ClientGone {
         return Ending::Abort;
     }
-    let page = Answer::refusal(refusal, record.id());
+    let form = record.account().map(Account::form);
+    let of_account = form.as_ref().and_then(|form| form.pages());
+    let of_node = connection.worker.hosts.pages();
+    let pages = of_account.into_iter().chain(of_node.as_deref());
+    let page = Answer::refusal(refusal, record.id(), Wishes::of(head.fields()), pages);
     let keep = refusal.cause.verdict().keep;
     answer(connection, head, client, record, page, keep).await.unwrap_or(Ending::Abort)
 }
 
-/// `future`'s result, or `ClientGone` as soon as the visitor leaves. What time it takes is not ours, says `record`.
+/// `future`'s result, or `ClientGone` as soon as the visitor leaves.
 pub async fn unless_gone<C: Client, T>(
     client: &mut C,
-    record: &mut Record,
     future: impl Future<Output = Result<T, Refusal>>,
 ) -> Result<T, Refusal> {
     let mut future = pin!(future);
-    // What is there at once costs no look at the clock.
-    let mut since = None;
     poll_fn(|cx| {
         if let Poll::Ready(done) = future.as_mut().poll(cx) {
-            if let Some(since) = since {
-                record.waited(since);
-            }
             return Poll::Ready(done);
         }
-        since.get_or_insert_with(now);
         ready!(client.poll_gone(cx));
         Poll::Ready(Err(Cause::ClientGone.into()))
     })
@@ -119,7 +122,7 @@ pub async fn empty_body<C: Client>(
     })
     .await;
     if let Some(since) = since {
-        record.waited(since);
+        record.waits().add(Wait::Client, now().saturating_duration_since(since));
     }
     ended
 }

@@ -76,6 +76,10 @@ pub struct Times {
     /// The last movement of the request's body, and of the answer.
     up: Instant,
     down: Instant,
+    /// Since when nothing but the visitor keeps it waiting, and for how long he did before.
+    pub client_since: Option<Instant>,
+    /// See there.
+    pub client: Duration,
 }
 
 /// The request's way.
@@ -153,7 +157,15 @@ impl<'a, 'o, C: Client> Exchange<'a, 'o, C> {
             repairs: Repairs::default(),
             told_headers: ToldHeaders::new(),
             deadline,
-            times: Times { begun, sent: None, answered: None, up: begun, down: begun },
+            times: Times {
+                begun,
+                sent: None,
+                answered: None,
+                up: begun,
+                down: begun,
+                client_since: None,
+                client: Duration::ZERO,
+            },
             held_since: None,
             held: Duration::ZERO,
             upload,
@@ -234,10 +246,14 @@ impl<'a, 'o, C: Client> Exchange<'a, 'o, C> {
             Up::Body(wait) => match self.upload.step(cx, self.client, self.origin) {
                 Ok(Progress::Moved) => self.check_body_bytes().map(|()| true),
                 Ok(Progress::End(trailers)) => {
+                    self.times.wait_for_client(false);
                     self.up = Up::End(trailers);
                     Ok(true)
                 }
                 Ok(Progress::Waits(end)) => {
+                    if matches!(self.down, Down::Head) && !self.tunnel {
+                        self.times.wait_for_client(end == End::Source);
+                    }
                     if std::mem::replace(wait, end) != end {
                         // Who is waited for now has its time from now on: the other end may have used up as much.
                         let now = now();
@@ -299,6 +315,9 @@ impl<'a, 'o, C: Client> Exchange<'a, 'o, C> {
                     if std::mem::replace(wait, end) != end {
                         self.times.down = now();
                     }
+                    if !self.tunnel {
+                        self.times.wait_for_client(end == End::Sink);
+                    }
                     Ok(false)
                 }
                 Err(TransferError::Source(error)) => Err(answer_failed(error)),
@@ -306,11 +325,15 @@ impl<'a, 'o, C: Client> Exchange<'a, 'o, C> {
             },
             Down::End(trailers) => match self.client.poll_finish(cx, trailers.as_ref()) {
                 Poll::Ready(done) => {
+                    self.times.wait_for_client(false);
                     done.map_err(client_failed)?;
                     self.down = Down::Done;
                     Ok(true)
                 }
-                Poll::Pending => Ok(false),
+                Poll::Pending => {
+                    self.times.wait_for_client(true);
+                    Ok(false)
+                }
             },
             Down::Done => Ok(false),
         }
@@ -458,6 +481,20 @@ impl<'a, 'o, C: Client> Exchange<'a, 'o, C> {
             )
         } else {
             pause
+        }
+    }
+}
+
+impl Times {
+    /// Whether it is the visitor alone who keeps the exchange waiting from now on. Reads the clock where that changes.
+    fn wait_for_client(&mut self, waits: bool) {
+        match (waits, self.client_since) {
+            (true, None) => self.client_since = Some(now()),
+            (false, Some(since)) => {
+                self.client += now().saturating_duration_since(since);
+                self.client_since = None;
+            }
+            _ => {}
         }
     }
 }

@@ -10,20 +10,21 @@ use super::place;
 use super::prefetch::{self, Reading};
 use super::record::Record;
 use super::remainder::Remainder;
-use crate::base::{Authority, Blame, Buffer, Cause, Drain, Host, Refusal, now};
+use crate::base::{Authority, Blame, Buffer, Cause, Drain, Host, Refusal, Wait, now};
 use crate::config::{self, AccountState, UpstreamAddress, UpstreamHost};
 use crate::limit::{Admission, TunnelPlace};
 use crate::message::{
     BodyLength, Forwarding, Known, KnownSet, Persistence, RequestEdits, RequestHead, Scheme, Target, Version,
     WebSocketKey, hops, push_authority, push_line,
 };
-use crate::net::{Deadline, Transfer, until};
+use crate::net::{Deadline, Transfer, until, within};
 use crate::route::Matched;
-use crate::upstream::{Lease, Origin, Patience, Upstream, Want};
+use crate::upstream::{Ended, Fate, Lease, Origin, Patience, Upstream, Want};
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
 /// Forwards the request to this upstream and the answer back.
 pub async fn to_upstream<C: Client>(
@@ -37,7 +38,11 @@ pub async fn to_upstream<C: Client>(
 ) -> Result<Ending, Refusal> {
     let hops = hops(head.fields(), &connection.worker.pseudonym);
     if hops.own || hops.all > MOST_HOPS {
-        return Err(Refusal::new(Cause::Loop, "the upstream's address leads back here"));
+        let upstream = Some(upstream.spec().name.clone());
+        return Err(Refusal {
+            upstream,
+            ..Refusal::new(Cause::Loop, "the upstream's address leads back here")
+        });
     }
     if let (BodyLength::Length(bytes), Some(most)) = (head.body(), place.site().body_bytes)
         && bytes > most
@@ -73,10 +78,13 @@ pub async fn to_upstream<C: Client>(
                 // Not the connection has ended but the program, and this request may be why.
                 return Err(failed.refusal);
             }
-            let exchanged = attempt.exchange(client, record, lease, Transfer::default(), &mut guards).await;
-            exchanged.map_err(|failed| failed.refusal)
+            match attempt.exchange(client, record, lease, Transfer::default(), &mut guards).await {
+                Err(failed) => Err(failed.explained().await),
+                Ok(ending) => Ok(ending),
+            }
         }
-        result => result.map_err(|failed| failed.refusal),
+        Err(failed) => Err(failed.explained().await),
+        Ok(ending) => Ok(ending),
     }
 }
 
@@ -98,6 +106,25 @@ struct Guards {
 struct Failed {
     refusal: Refusal,
     untouched: bool,
+    /// What becomes of the program that broke off.
+    fate: Option<Arc<Fate>>,
+}
+
+impl Failed {
+    /// A connection that broke says less than why its program ended, which is known a moment later.
+    async fn explained(self) -> Refusal {
+        let Self { refusal, fate, .. } = self;
+        let broken = matches!(refusal.cause, Cause::Closed | Cause::AnswerIncomplete);
+        let Some(fate) = fate.filter(|_| broken) else { return refusal };
+        let Ok(Ended { why, starved }) = within(now() + FATE_PATIENCE, fate.told()).await else {
+            return refusal;
+        };
+        Refusal {
+            cause: if *starved { Cause::OutOfMemory } else { refusal.cause },
+            detail: format!("{}: its program ended ({why})", refusal.detail).into(),
+            ..refusal
+        }
+    }
 }
 
 impl Attempt<'_> {
@@ -114,8 +141,8 @@ impl Attempt<'_> {
             drain: self.place.form.timeouts.drain,
         };
         let pools = &self.connection.worker.pools;
-        let leased =
-            deliver::unless_gone(client, record, pools.lease(self.upstream, want, patience, now)).await;
+        let leasing = pools.lease(self.upstream, want, patience, now, record.waits());
+        let leased = deliver::unless_gone(client, leasing).await;
         leased.map_err(|refusal| self.blame(refusal))
     }
 
@@ -130,9 +157,13 @@ impl Attempt<'_> {
         let key = self.websocket_key();
         let header_bytes = self.connection.node.limits.response_header_bytes;
         let spec = lease.spec().clone();
+        record.goes_to(&spec.name);
         let mut origin = Origin::new(lease, header_bytes);
-        self.send_head(&mut origin, &spec, key, record)
-            .map_err(|refusal| Failed { refusal: self.blame(refusal), untouched: origin.is_untouched() })?;
+        self.send_head(&mut origin, &spec, key, record).map_err(|refusal| Failed {
+            refusal: self.blame(refusal),
+            untouched: origin.is_untouched(),
+            fate: None,
+        })?;
         let mut append = Buffer::new();
         let hsts = place::hsts(self.connection, self.head, self.place, record.asker());
         if let Some(value) = hsts {
@@ -182,6 +213,10 @@ impl Attempt<'_> {
         let remainder = matches!(result, Ok(Outcome::Received)).then(|| exchange.into_remainder());
         drop(tunnel);
         record.exchanged(status, times, origin.body_received(), origin.body_sent());
+        if let Some(since) = times.client_since {
+            // It was the visitor that it ended with.
+            record.waits().add(Wait::Client, now().saturating_duration_since(since));
+        }
         match result {
             Ok(Outcome::Whole | Outcome::Received) => {
                 // Whoever waits for the upstream has it, while a slow visitor takes his time.
@@ -191,7 +226,10 @@ impl Attempt<'_> {
                     drop(origin);
                 }
                 match remainder {
-                    Some(remainder) => Box::pin(self.give(remainder)).await,
+                    Some(remainder) => {
+                        let _waiting = record.waits().begin(Wait::Client);
+                        Box::pin(self.give(remainder)).await
+                    }
                     None => Ok(Ending::Keep),
                 }
             }
@@ -202,7 +240,8 @@ impl Attempt<'_> {
                 if refusal.cause == Cause::TimedOut {
                     origin.is_overdue();
                 }
-                Err(Failed { refusal: self.blame(refusal), untouched: origin.is_untouched() })
+                let (untouched, fate) = (origin.is_untouched(), origin.fate());
+                Err(Failed { refusal: self.blame(refusal), untouched, fate })
             }
         }
     }
@@ -222,7 +261,7 @@ impl Attempt<'_> {
             Poll::Ready(()) => Poll::Ready(Err(self.account_gone())),
             Poll::Pending => remainder.poll(cx),
         });
-        given.await.map(|()| Ending::Keep).map_err(|refusal| Failed { refusal, untouched: false })
+        given.await.map(|()| Ending::Keep).map_err(|refusal| Failed { refusal, untouched: false, fate: None })
     }
 
     /// The refusal with the upstream's name, where it is the upstream's fault.
@@ -323,6 +362,9 @@ fn host_for(spec: &config::Upstream, visitor: &Authority) -> Authority {
         },
     }
 }
+
+/// How long a failed request waits for the launcher to say whether, and why, its program has ended: it notices at once.
+const FATE_PATIENCE: Duration = Duration::from_millis(250);
 
 /// Nodes of our kind that a request may have passed: a platform's front, the server a customer moved from, the one of the
 /// account. More is a circle, round several of them or one that is started again and again; each round costs a connection.

@@ -18,12 +18,13 @@ mod worker;
 
 pub use client::{Client, Ending, Extra};
 pub use connection::{Connection, Secured};
+pub use deliver::page_of_head;
 pub use record::refused_head;
 pub use worker::{Certified, Shared, Worker, random_seed};
 
 use crate::account::Action;
 use crate::answer::Answer;
-use crate::base::{Cause, Refusal, now};
+use crate::base::{Cause, Refusal, Wait, now};
 use crate::config::AccountState;
 use crate::limit::Admission;
 use crate::message::RequestHead;
@@ -82,10 +83,11 @@ async fn admit<C: Client>(
     record: &mut Record,
 ) -> Result<Admission, Refusal> {
     let gate = place.account.gate();
-    match gate.try_admit(record.begun())? {
-        Some(admission) => Ok(admission),
-        None => deliver::unless_gone(client, record, gate.wait(now())).await,
+    if let Some(admission) = gate.try_admit(record.begun())? {
+        return Ok(admission);
     }
+    let _waiting = record.waits().begin(Wait::Queued);
+    deliver::unless_gone(client, gate.wait(now())).await
 }
 
 /// What is answered here: maintenance, `force_https`, redirects, answers that are always the same.

@@ -4,7 +4,7 @@
 use super::client::Client;
 use super::exchange::{client_failed, trickle};
 use super::record::Record;
-use crate::base::{Allowance, Cause, Refusal, now};
+use crate::base::{Allowance, Cause, Refusal, Wait, now};
 use crate::config::Timeouts;
 use crate::message::{BodyLength, Known, RequestHead};
 use crate::net::{Deadline, Filled, Piece, Transfer};
@@ -70,7 +70,7 @@ pub async fn body<'a, C: Client>(
         })
     })
     .await;
-    record.waited(begun);
+    record.waits().add(Wait::Client, now().saturating_duration_since(begun));
     filled?;
     upload.stop_reading_ahead();
     upload.take_failure().map_or(Ok(upload), |error| Err(client_failed(error)))

@@ -4,11 +4,15 @@ use super::asker::Asker;
 use super::connection::Connection;
 use super::exchange::Times;
 use super::worker::Event;
-use crate::account::Account;
-use crate::base::{AccountName, Cause, Headers, Refusal, Repairs, RequestId, TrustName, now};
+use crate::account::{Account, Site};
+use crate::base::{
+    AccountName, Cause, Headers, NameText, Refusal, Repairs, RequestId, TrustName, UpstreamName, Wait, Waits,
+    now,
+};
 use crate::config::LogFormat;
 use crate::message::{Known, RequestHead, Scheme, Version};
-use crate::telemetry::{self, Done, InFlight, LogProtocol, Protocol, TunnelGauge};
+use crate::telemetry::{self, Done, InFlight, LogProtocol, Protocol, Recalled, Texts, TunnelGauge};
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -29,8 +33,11 @@ pub struct Record {
     body_received: u64,
     upstream: Option<Duration>,
     own: Option<Duration>,
-    /// Time spent on waiting for others: in the account's queue, for a connection of the upstream.
-    waited: Duration,
+    waits: Waits,
+    site: NameText,
+    upstream_name: NameText,
+    /// What exactly was wrong.
+    detail: Cow<'static, str>,
     tunnel: Option<TunnelGauge>,
     switched: bool,
     _in_flight: InFlight,
@@ -54,7 +61,10 @@ impl Record {
             body_received: 0,
             upstream: None,
             own: None,
-            waited: Duration::ZERO,
+            waits: Waits::default(),
+            site: NameText::NONE,
+            upstream_name: NameText::NONE,
+            detail: Cow::Borrowed(""),
             tunnel: None,
             switched: false,
             _in_flight: worker.metrics.in_flight(protocol(head)),
@@ -64,6 +74,11 @@ impl Record {
     /// The request's id.
     pub fn id(&self) -> RequestId {
         self.id
+    }
+
+    /// Whose it is.
+    pub fn account(&self) -> Option<&Account> {
+        self.account.as_deref()
     }
 
     /// When it began.
@@ -81,10 +96,16 @@ impl Record {
         self.asker.believe(connection, head, trust);
     }
 
-    /// Whose request it is, and how its line is written.
-    pub fn found(&mut self, account: &Arc<Account>, format: &LogFormat) {
+    /// Whose request it is, and of which site.
+    pub fn found(&mut self, account: &Arc<Account>, site: &Site) {
         self.belongs_to(account);
-        self.format = format.clone();
+        self.format = site.log_format.clone();
+        self.site = NameText::new(site.name.as_str());
+    }
+
+    /// Who is to answer it.
+    pub fn goes_to(&mut self, upstream: &UpstreamName) {
+        self.upstream_name = NameText::new(upstream.as_str());
     }
 
     /// Whose request it is.
@@ -92,9 +113,9 @@ impl Record {
         self.account = Some(Arc::clone(account));
     }
 
-    /// Others were waited for, since then and until now.
-    pub fn waited(&mut self, since: Instant) {
-        self.waited += now().saturating_duration_since(since);
+    /// Whom it waited for, and how long.
+    pub fn waits(&mut self) -> &mut Waits {
+        &mut self.waits
     }
 
     /// An answer of our own began, with these fields.
@@ -119,11 +140,18 @@ impl Record {
         self.status = status;
         self.body_sent = body_sent;
         self.body_received = body_received;
-        if let (Some(sent), Some(answered)) = (times.sent, times.answered) {
-            let upstream = answered.saturating_duration_since(sent);
-            self.upstream = Some(upstream);
-            self.own = Some(times.begun.saturating_duration_since(self.begun).saturating_sub(self.waited));
+        let before = times.begun.saturating_duration_since(self.begun);
+        match (times.sent, times.answered) {
+            (Some(sent), Some(answered)) => {
+                let upstream = answered.saturating_duration_since(sent);
+                self.upstream = Some(upstream);
+                self.own = Some(before.saturating_sub(self.waits.sum()));
+                self.waits.add(Wait::FirstByte, upstream);
+            }
+            (Some(sent), None) => self.waits.add(Wait::FirstByte, now().saturating_duration_since(sent)),
+            (None, _) => {}
         }
+        self.waits.add(Wait::Client, times.client);
     }
 
     /// Something of the answer was not as it should have been, and passed.
@@ -139,6 +167,10 @@ impl Record {
     /// The request failed.
     pub fn failed(&mut self, connection: &Connection, refusal: &Refusal) {
         self.cause = Some(refusal.cause);
+        self.detail.clone_from(&refusal.detail);
+        if let Some(upstream) = &refusal.upstream {
+            self.goes_to(upstream);
+        }
         if self.status == 0 {
             self.status = refusal.cause.verdict().status;
         }
@@ -166,6 +198,9 @@ impl Record {
         if let Some(account) = &self.account {
             account.live().answered(self.status, self.body_received, self.body_sent);
         }
+        if worker.recent.is_on() {
+            self.remember(connection, head, end);
+        }
         if !worker.access_log.is_on() {
             return;
         }
@@ -180,6 +215,7 @@ impl Record {
             peer: connection.peer,
             completed: worker.clock.wall_at(end),
             duration,
+            waits: &self.waits,
             tls: connection.tls.as_ref().map(|tls| tls.version()),
             protocol: match (self.switched, secured) {
                 (false, false) => LogProtocol::Http,
@@ -189,11 +225,7 @@ impl Record {
             },
             method: head.method(),
             target: head.path_and_query(),
-            version: match head.version() {
-                Version::Http10 => http::Version::HTTP_10,
-                Version::Http11 => http::Version::HTTP_11,
-                Version::Http2 => http::Version::HTTP_2,
-            },
+            version: version(head),
             status: self.status,
             body_bytes: self.body_sent,
             referer: head.fields().first(Known::Referer),
@@ -202,6 +234,32 @@ impl Record {
             response_headers: &self.response_headers,
             request_id: self.id,
             cause: self.cause,
+        });
+    }
+
+    /// Keeps it for who asks for its id.
+    fn remember(&self, connection: &Connection, head: &RequestHead, end: Instant) {
+        let worker = &connection.worker;
+        worker.recent.remember(&Recalled {
+            id: self.id,
+            completed: worker.clock.wall_at(end),
+            duration: end.saturating_duration_since(self.begun),
+            waits: self.waits,
+            status: self.status,
+            cause: self.cause,
+            sent: self.body_sent,
+            received: self.body_received,
+            texts: Texts {
+                account: self.account.as_ref().map_or(&b""[..], |account| account.name().as_str().as_bytes()),
+                site: self.site.as_bytes(),
+                upstream: self.upstream_name.as_bytes(),
+                client: self.asker.text.as_bytes(),
+                version: telemetry::version_text(version(head)),
+                method: head.method(),
+                host: head.authority().host.as_bytes(),
+                detail: self.detail.as_bytes(),
+                path: head.path(),
+            },
         });
     }
 }
@@ -217,9 +275,35 @@ pub fn told_headers(format: &LogFormat, headers: &dyn Headers) -> ToldHeaders {
 /// A head that never became a request: counted, told to the node's log, and given an id for its page.
 pub fn refused_head(connection: &Connection, refusal: &Refusal) -> RequestId {
     let id = connection.worker.request_id();
-    connection.worker.metrics.failed(refusal.cause);
+    let worker = &connection.worker;
+    worker.metrics.failed(refusal.cause);
+    if worker.recent.is_on() {
+        worker.recent.remember(&Recalled {
+            id,
+            completed: worker.clock.wall_at(now()),
+            duration: Duration::ZERO,
+            waits: Waits::NONE,
+            status: refusal.cause.verdict().status,
+            cause: Some(refusal.cause),
+            sent: 0,
+            received: 0,
+            texts: Texts {
+                client: connection.client_text.as_bytes(),
+                detail: refusal.detail.as_bytes(),
+                ..Texts::default()
+            },
+        });
+    }
     tell(connection, connection.client.ip(), None, id, refusal);
     id
+}
+
+fn version(head: &RequestHead) -> http::Version {
+    match head.version() {
+        Version::Http10 => http::Version::HTTP_10,
+        Version::Http11 => http::Version::HTTP_11,
+        Version::Http2 => http::Version::HTTP_2,
+    }
 }
 
 fn protocol(head: &RequestHead) -> Protocol {

@@ -5,7 +5,7 @@ use crate::config::Node;
 use crate::limit::{Clients, Lists};
 use crate::message::{Pseudonym, WebSocketKey};
 use crate::route::Hosts;
-use crate::telemetry::{AccessLog, Repeated, Shard, SiteLog};
+use crate::telemetry::{AccessLog, Recaller, Repeated, Shard, SiteLog};
 use crate::upstream::Pools;
 use arc_swap::ArcSwap;
 use std::cell::{Cell, RefCell};
@@ -59,6 +59,8 @@ pub struct Worker {
     pub access_log: Rc<AccessLog>,
     /// Its end of the site logs.
     pub site_log: SiteLog,
+    /// Where it remembers its requests.
+    pub recent: Recaller,
     /// Whether the node's drain has begun: the worker's own copy, which costs its connections no shared memory.
     draining: Cell<bool>,
     /// What the node is called by other proxies.
@@ -98,6 +100,7 @@ impl Worker {
         metrics: Rc<Shard>,
         access_log: Rc<AccessLog>,
         site_log: SiteLog,
+        recent: Recaller,
         seed: [u64; 2],
     ) -> Self {
         let Shared { node, hosts, certificates, lists, clients, drain, pseudonym } = shared;
@@ -112,6 +115,7 @@ impl Worker {
             metrics,
             access_log,
             site_log,
+            recent,
             draining,
             pseudonym,
             clock: Clock::new(),

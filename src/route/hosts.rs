@@ -3,6 +3,7 @@
 
 use super::Challenges;
 use crate::account::{Account, Entry, Form, Found, Pattern, Site};
+use crate::answer::Pages;
 use crate::base::{AccountName, Host, SiteName};
 use crate::config::AccountState;
 use crate::upstream::Reach;
@@ -25,6 +26,7 @@ pub struct Hosts {
     steps: Steps,
     default_site: ArcSwapOption<DefaultSite>,
     challenges: ArcSwapOption<Challenges>,
+    pages: ArcSwapOption<Pages>,
     reach: Arc<Reach>,
 }
 
@@ -119,6 +121,7 @@ impl Hosts {
             steps: Steps::default(),
             default_site: ArcSwapOption::empty(),
             challenges: ArcSwapOption::empty(),
+            pages: ArcSwapOption::empty(),
             reach,
         }
     }
@@ -131,6 +134,16 @@ impl Hosts {
     /// Who answers challenges of ACME from now on.
     pub fn set_challenges(&self, challenges: Option<Challenges>) {
         self.challenges.store(challenges.map(Arc::new));
+    }
+
+    /// The node's pages in the place of Parvis' own, if it has some.
+    pub fn pages(&self) -> Option<Arc<Pages>> {
+        self.pages.load_full()
+    }
+
+    /// These are the node's pages from now on.
+    pub fn set_pages(&self, pages: Option<Pages>) {
+        self.pages.store(pages.map(Arc::new));
     }
 
     /// Where the URLs of upstreams may lead.

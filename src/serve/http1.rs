@@ -1,7 +1,6 @@
 //! HTTP/1 to visitors: heads off the wire one after the other, each request answered before the next is looked
 //! at, so that pipelined requests are answered in order (RFC 9112 §9.3.2).
 
-use crate::answer::Answer;
 use crate::base::{BUFFER_BYTES, Buffer, Cause, Refusal, now};
 use crate::message::h1::{BodyDecoder, RequestParser, write_response};
 use crate::message::{
@@ -128,7 +127,7 @@ async fn refuse_head(stream: &mut Stream, connection: &Connection, refusal: &Ref
     if refusal.cause == Cause::ClientGone {
         return Ending::Abort;
     }
-    let mut answer = Answer::refusal(refusal, id);
+    let mut answer = proxy::page_of_head(connection, refusal, id);
     let mut lines = Buffer::new();
     push_line(&mut lines, "date", &connection.worker.date(now()));
     lines.extend(answer.lines());

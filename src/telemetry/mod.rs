@@ -11,16 +11,18 @@ mod node_log;
 mod pools;
 mod process;
 mod programs;
+mod recent;
 mod repeat;
 mod shard;
 mod sum;
 
 pub use busiest::{AccountSample, AccountSource};
 pub use family::{FAMILIES, Family, Kind};
-pub use logs::{AccessLog, LogFactory, LogProtocol, LogTally, LogWriter, Record, SiteLog};
+pub use logs::{AccessLog, LogFactory, LogProtocol, LogTally, LogWriter, Record, SiteLog, version_text};
 pub use metrics::{ChangeResult, DocumentCounts, LogTallySource, Metrics};
 pub use node_log::NodeLog;
 pub use programs::{ProgramFigures, StartResult};
+pub use recent::{Recalled, Recaller, Recent, Texts};
 pub use repeat::{Repeated, Sparse};
 pub use shard::{
     ConnectionGauge, ConnectionProtocol, Done, HandshakeFailure, InFlight, Protocol, Shard, TlsVersion,

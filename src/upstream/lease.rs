@@ -4,6 +4,7 @@
 use super::Pools;
 use super::answers::Reply;
 use super::connection::Connection;
+use super::fate::Fate;
 use super::parking::Stand;
 use super::transport::Transport;
 use crate::base::now;
@@ -88,6 +89,11 @@ impl Lease {
         {
             stand.answers.given_up(overdue);
         }
+    }
+
+    /// What becomes of the program behind it, where it is one of ours.
+    pub fn fate(&self) -> Option<Arc<Fate>> {
+        self.stand().map(|stand| Arc::clone(&stand.fate))
     }
 
     fn stand(&self) -> Option<&Stand> {

@@ -5,6 +5,7 @@ mod answers;
 mod connect;
 mod connection;
 mod exchange;
+mod fate;
 mod handed;
 mod holders;
 mod idle;
@@ -28,6 +29,7 @@ mod word;
 
 pub use answers::Silence;
 pub use exchange::{Seat, seats};
+pub use fate::{Ended, Fate};
 pub use lease::Lease;
 pub use lifecycle::{Action, Actions, Event, Lifecycle, Phase, Terms};
 pub use names::{Names, Resolving, names};

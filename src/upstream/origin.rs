@@ -4,13 +4,14 @@
 mod http1;
 mod http2;
 
-use super::Lease;
 use super::transport::Transport;
+use super::{Fate, Lease};
 use crate::base::Refusal;
 use crate::message::{BodyLength, Fields, RequestEdits, RequestHead, ResponseHead};
 use crate::net::{BodyError, Piece, Sink, Socket, Source};
 use http1::Http1Origin;
 use http2::Http2Origin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
@@ -74,6 +75,11 @@ impl Origin {
     /// The answer did not begin in its time.
     pub fn is_overdue(&mut self) {
         self.lease().is_given_up(true);
+    }
+
+    /// What becomes of the program behind it, where it is one of ours.
+    pub fn fate(&mut self) -> Option<Arc<Fate>> {
+        self.lease().fate()
     }
 
     fn lease(&mut self) -> &mut Lease {

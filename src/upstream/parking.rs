@@ -4,6 +4,7 @@
 
 use super::Upstream;
 use super::answers::{Answers, Silence};
+use super::fate::Fate;
 use crate::base::{Refusal, now};
 use crate::config::UpstreamAddress;
 use crate::launch::Instance;
@@ -94,6 +95,8 @@ pub struct Stand {
     pub(super) holder: Option<Holder>,
     /// What it owes to whom.
     pub(super) answers: Answers,
+    /// What becomes of it.
+    pub(super) fate: Arc<Fate>,
     turn: u32,
     bell: Bell,
 }
@@ -177,15 +180,16 @@ impl Outlook {
 
 impl Stand {
     /// An instance that listens at `address` as one of `holder` and is admitted for this `turn`; `bell` is told when its
-    /// last connection is gone.
+    /// last connection is gone, and `fate` tells how it ended.
     pub fn new(
         instance: Instance,
+        fate: Arc<Fate>,
         turn: u32,
         address: UpstreamAddress,
         holder: Option<Holder>,
         bell: Bell,
     ) -> Arc<Self> {
-        Arc::new(Self { instance, address, holder, answers: Answers::new(), turn, bell })
+        Arc::new(Self { instance, address, holder, answers: Answers::new(), fate, turn, bell })
     }
 }
 

@@ -12,7 +12,7 @@ use super::transport::Transport;
 use super::watch::Watch;
 use super::{Lease, Seat, Upstream, keeper};
 use crate::base::queue::Ticket;
-use crate::base::{Cause, Refusal, now as read_clock};
+use crate::base::{Cause, Refusal, Wait, Waits, now as read_clock};
 use crate::net::{Socket, Stream, within};
 use crate::telemetry::{Shard, UpstreamGauge};
 use std::cell::RefCell;
@@ -80,7 +80,7 @@ impl Pools {
     }
 
     /// Lends a connection of `upstream`, at `now`. Where this worker keeps one and nobody waits it is lent at
-    /// once: no lock, no syscall (one for [`Want::Fresh`]).
+    /// once: no lock, no syscall (one for [`Want::Fresh`]). What was waited for is added to `waits`.
     ///
     /// # Errors
     /// `QueueTimeout` and `QueueFull` when all connections are in use; `Refused`, `Unreachable`,
@@ -91,11 +91,12 @@ impl Pools {
         want: Want,
         patience: Patience,
         now: Instant,
+        waits: &mut Waits,
     ) -> Result<Lease, Refusal> {
         match self.claim(upstream, want, now)? {
             Claim::Lease(lease) => Ok(lease),
             // Boxed: a request that finds a connection does not carry the room for those that do not.
-            claim => Box::pin(self.obtain(upstream, want, patience, claim)).await,
+            claim => Box::pin(self.obtain(upstream, want, patience, claim, waits)).await,
         }
     }
 
@@ -107,12 +108,13 @@ impl Pools {
         want: Want,
         patience: Patience,
         mut claim: Claim,
+        waits: &mut Waits,
     ) -> Result<Lease, Refusal> {
         for _ in 0..MOST_INSTANCES {
             let opened = match claim {
                 Claim::Lease(lease) => return Ok(lease),
-                Claim::Place(place) => self.open(place, patience).await?,
-                Claim::Waits(ticket) => self.wait(upstream, want, patience, ticket).await?,
+                Claim::Place(place) => self.open(place, patience, waits).await?,
+                Claim::Waits(ticket) => self.wait(upstream, want, patience, ticket, waits).await?,
             };
             if let Some(lease) = opened {
                 return Ok(lease);
@@ -187,10 +189,14 @@ impl Pools {
         want: Want,
         patience: Patience,
         ticket: Ticket,
+        waits: &mut Waits,
     ) -> Result<Option<Lease>, Refusal> {
         let waiting = upstream.ledger.wait(ticket, |grant| self.decline(upstream, grant));
-        let Ok(grant) = within(patience.queue + upstream.start_patience(patience.drain), waiting).await
-        else {
+        let what = if upstream.ledger.is_away() { Wait::Parked } else { Wait::Queued };
+        let clock = waits.begin(what);
+        let granted = within(patience.queue + upstream.start_patience(patience.drain), waiting).await;
+        drop(clock);
+        let Ok(grant) = granted else {
             let (cause, what) = if upstream.ledger.is_away() {
                 (Cause::StartTimeout, "the program was not ready in time:")
             } else {
@@ -217,12 +223,17 @@ impl Pools {
         if let Some(unfit) = connection {
             self.discard(unfit);
         }
-        self.open(place, patience).await
+        self.open(place, patience, waits).await
     }
 
     /// Opens a connection in a place that is counted already. `None`: its program takes none any more, and whoever comes
     /// from now on waits for one that does.
-    async fn open(self: &Rc<Self>, place: Place, patience: Patience) -> Result<Option<Lease>, Refusal> {
+    async fn open(
+        self: &Rc<Self>,
+        place: Place,
+        patience: Patience,
+        waits: &mut Waits,
+    ) -> Result<Option<Lease>, Refusal> {
         let upstream = &place.upstream;
         // The number before the settings and the instance; see `Upstream::retune`.
         let generation = upstream.ledger.word().generation();
@@ -232,6 +243,7 @@ impl Pools {
             // It was taken away since the place was.
             return Ok(None);
         }
+        let clock = waits.begin(Wait::Connecting);
         let connected = connect(
             upstream,
             &provenance.spec,
@@ -240,6 +252,7 @@ impl Pools {
             &self.exchange.reach,
         )
         .await;
+        drop(clock);
         let transport = match (connected, stand) {
             (Err(refused), Some(stand)) if refused.cause == Cause::Refused => {
                 upstream.lose(stand, generation);

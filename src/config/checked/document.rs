@@ -1,7 +1,7 @@
 //! A checked account document.
 
 use super::{Protocols, Timeouts, TlsProfile};
-use crate::base::{Access, AccountName, Host, Rate, SiteAddress, SiteName, TrustName, UpstreamName};
+use crate::base::{Access, AccountName, Host, Rate, SiteAddress, SiteName, TrustName, UpstreamName, Wait};
 use std::borrow::Cow;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -30,6 +30,8 @@ pub struct Document {
     pub limits: AccountLimits,
     /// Timeouts in effect.
     pub timeouts: Timeouts,
+    /// `[pages] directory`.
+    pub pages: Option<PathBuf>,
     /// `[run]`.
     pub run: Run,
     /// `[[certificate]]`: attached, first in order.
@@ -53,6 +55,7 @@ impl Document {
             access: Access::default(),
             limits: AccountLimits::default(),
             timeouts: Timeouts::default(),
+            pages: None,
             run: Run::default(),
             certificates: Vec::new(),
             upstreams: Vec::new(),
@@ -480,4 +483,6 @@ pub enum LogPart {
     RequestId,
     /// `{cause}`: why the site did not answer.
     Cause,
+    /// `{queued_time}`, `{parked_time}`, `{connecting_time}`, `{first_byte_time}`, `{client_time}`: seconds with six digits.
+    Wait(Wait),
 }

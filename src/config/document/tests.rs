@@ -22,11 +22,12 @@ fn node() -> Node {
         upstreams: Outside::default(),
         certificates: None,
         default_certificate: None,
+        pages: None,
         switches: crate::config::Switches::default(),
         deny: None,
         allow: None,
         trust: Vec::new(),
-        admin: None,
+        admin: Admin::default(),
         metrics: None,
         launcher: Launcher::default(),
         logs: Logs {

@@ -2,6 +2,7 @@
 
 use super::super::defaults as d;
 use super::super::setting::{Absent, Key, Later, Section};
+use super::PAGES;
 use super::{
     FOREIGN, NETWORKS_FROM, NODE_TLS_PROFILE, RUN, UPSTREAM_COMMAND, UPSTREAM_DIRECTORY,
     UPSTREAM_ENVIRONMENT, UPSTREAM_HOT_RESTART, UPSTREAM_OVERLAP, UPSTREAM_READY_PATH, UPSTREAM_REVISION,
@@ -31,6 +32,7 @@ pub(in crate::config) static ACCOUNT_FILE: Section = Section {
         &ACCOUNT_TIMEOUTS,
         &ACCOUNT_DENY,
         &ACCOUNT_ALLOW,
+        &PAGES,
         &RUN,
         &CERTIFICATE,
         &UPSTREAM,
@@ -293,7 +295,7 @@ pub(in crate::config) static SITE: Section = Section {
     tables: &[&REDIRECT, &ANSWER, &SITE_LIMITS, &SITE_TIMEOUTS, &HSTS],
     later: &[
         Later { name: "log_file", hint: "every site of the account writes to the file `http`" },
-        Later { name: "pages", hint: "error pages are Parvis' own" },
+        Later { name: "pages", hint: "the account's `[pages]` hold for all its sites" },
         Later { name: "compression", hint: "the upstream compresses" },
         Later { name: "waf", hint: "requests reach the upstream unfiltered" },
         Later { name: "cache", hint: "every request goes to its upstream" },

@@ -40,7 +40,7 @@ fn everything_but_listeners_and_accounts_has_a_default() {
     assert_eq!(node.accounts, Path::new("/etc/parvis/accounts.d"));
     assert_eq!(node.default_site, None);
     assert_eq!((node.certificates, node.default_certificate, node.trust), (None, None, Vec::new()));
-    assert_eq!(node.admin.as_deref(), Some(Path::new("/run/parvis/admin.sock")));
+    assert_eq!(node.admin.socket.as_deref(), Some(Path::new("/run/parvis/admin.sock")));
     assert_eq!(node.metrics, None);
     let logs = Logs {
         directory: None,
@@ -144,7 +144,7 @@ fn every_key_arrives_where_it_belongs() {
     assert_eq!((account.as_str(), site.as_str()), ("platform", "welcome"));
     assert_eq!(node.certificates.as_deref(), Some(Path::new("/etc/parvis/certificates")));
     assert_eq!(node.default_certificate.as_deref(), Some(Path::new("/etc/parvis/default.pem")));
-    assert_eq!(node.admin.as_deref(), Some(Path::new("/etc/parvis/admin.sock")));
+    assert_eq!(node.admin.socket.as_deref(), Some(Path::new("/etc/parvis/admin.sock")));
     assert_eq!(node.metrics, Some("[::1]:9145".parse().unwrap()));
     assert_eq!(node.acme, Some(Acme::Tokens("/etc/parvis/tokens".into())));
     assert_eq!(

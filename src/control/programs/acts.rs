@@ -10,6 +10,7 @@ use crate::launch::{Instance, Order, Process};
 use crate::net::owner;
 use crate::telemetry::StartResult;
 use crate::upstream::{Action, Event, Phase, Stand, Terms, UpstreamId};
+use std::sync::Arc;
 
 impl Programs {
     /// Tells a life what happened and does what it says.
@@ -109,6 +110,7 @@ impl Programs {
                 tracing::info!(account = %entry.account, upstream = %entry.name, pid, took_ms, "ready");
                 entry.upstream.admit(Stand::new(
                     instance,
+                    Arc::clone(&running.fate),
                     running.turn,
                     running.address.clone(),
                     holder,
@@ -135,12 +137,16 @@ impl Programs {
             Action::Stop(instance) => self.order(Order::Stop { instance }),
             Action::Kill(instance) => self.order(Order::Kill { instance }),
             Action::Fail { until, late } => {
-                let cause = if late { Cause::StartTimeout } else { Cause::StartFailed };
                 if late {
                     self.late(id);
                 }
                 let Some(entry) = self.entries.get(&id) else { return };
                 let why = entry.failure.clone().unwrap_or_default();
+                let cause = match (late, entry.starved) {
+                    (true, _) => Cause::StartTimeout,
+                    (false, true) => Cause::OutOfMemory,
+                    (false, false) => Cause::StartFailed,
+                };
                 entry.upstream.fail(
                     until,
                     &Refusal::new(cause, format!("upstream {}/{}: {why}", entry.account, entry.name)),
@@ -163,6 +169,7 @@ impl Programs {
     pub(super) fn start(&mut self, id: UpstreamId, instance: Instance) {
         let Some(entry) = self.entries.get_mut(&id) else { return };
         entry.starts += 1;
+        entry.starved = false;
         let (account, upstream) = (entry.account.clone(), entry.name.clone());
         self.running.insert(instance, Running::new(entry));
         tracing::info!(%account, %upstream, instance = format_args!("{:016x}", instance.0), "starting");

@@ -5,7 +5,7 @@ use super::wanted::Wanted;
 use crate::base::{AccountName, UpstreamName, now};
 use crate::config::UpstreamAddress;
 use crate::launch::Process;
-use crate::upstream::UpstreamId;
+use crate::upstream::{Fate, UpstreamId};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::task::AbortHandle;
@@ -26,6 +26,8 @@ pub(super) struct Running {
     pub(super) renews_to: Option<Arc<Wanted>>,
     /// How many of its processes were killed for want of memory, as far as that was told.
     pub(super) memory_kills: u64,
+    /// What those are told whose request it takes with it.
+    pub(super) fate: Arc<Fate>,
     /// How often it was admitted.
     pub(super) turn: u32,
     /// Another serves in its place: until when it may finish what is under way.
@@ -54,6 +56,7 @@ impl Running {
             wanted: Some(wanted.clone()),
             renews_to: None,
             memory_kills: 0,
+            fate: Arc::default(),
             turn: 0,
             retire_by: None,
             awaits_document: false,

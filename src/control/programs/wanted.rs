@@ -103,6 +103,7 @@ impl Programs {
             since: wall(),
             starts: 0,
             failure: None,
+            starved: false,
             failed_revision: None,
             memory_kills: 0,
             health: None,

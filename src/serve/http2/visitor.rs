@@ -2,7 +2,6 @@
 //! windows. Knows frames only through the h2 crate.
 
 use super::tally::Tally;
-use crate::answer::Answer;
 use crate::base::{Buffer, Refusal, now};
 use crate::message::{
     BodyLength, Fields, Known, KnownSet, Persistence, ResponseEdits, ResponseHead, h2 as translate, push_line,
@@ -39,7 +38,7 @@ impl Visitor {
     /// Answers a head that is no request (RFC 9113 §8.1.1 leaves us the choice of an answer).
     pub fn refuse_head(&mut self, connection: &Connection, refusal: &Refusal) -> Ending {
         let id = proxy::refused_head(connection, refusal);
-        let mut answer = Answer::refusal(refusal, id);
+        let mut answer = proxy::page_of_head(connection, refusal, id);
         let length = answer.length(false);
         let mut lines = Buffer::new();
         push_line(&mut lines, "date", &connection.worker.date(now()));

@@ -4,7 +4,7 @@
 
 use super::local_time::LocalTime;
 use super::{LogProtocol, Record};
-use crate::base::AddressText;
+use crate::base::{AddressText, Wait, Waits};
 use crate::config::{LogFormat, LogPart};
 use crate::telemetry::TlsVersion;
 use http::Version;
@@ -107,6 +107,7 @@ fn write_part(line: &mut Vec<u8>, part: &LogPart, record: &Record<'_>, local_tim
         LogPart::Cause => {
             line.extend_from_slice(record.cause.map_or("-", |cause| cause.verdict().word).as_bytes());
         }
+        LogPart::Wait(wait) => write_seconds(line, record.waits.of(*wait)),
     }
 }
 
@@ -133,9 +134,16 @@ fn write_json(line: &mut Vec<u8>, record: &Record<'_>, local_time: &mut LocalTim
         "user_agent": record.user_agent.map(text),
         "request_id": record.request_id.to_string(),
         "cause": record.cause.map(|cause| cause.verdict().word),
+        "waits": waits(record.waits),
     });
     // Memory does not refuse.
     let _ = serde_json::to_writer(line, &object);
+}
+
+/// What was waited for, in seconds; what was not is left out.
+fn waits(waits: &Waits) -> serde_json::Map<String, serde_json::Value> {
+    let waited = Wait::ALL.into_iter().filter(|wait| !waits.of(*wait).is_zero());
+    waited.map(|wait| (wait.word().to_owned(), waits.of(wait).as_secs_f64().into())).collect()
 }
 
 /// The network of a client: /24 or /48, as an address.
@@ -254,7 +262,8 @@ fn write_number(line: &mut Vec<u8>, mut number: u64) {
     line.extend_from_slice(&digits[begin..]);
 }
 
-fn version(version: Version) -> &'static [u8] {
+/// A version as request lines write it.
+pub fn version(version: Version) -> &'static [u8] {
     match version {
         Version::HTTP_09 => b"HTTP/0.9",
         Version::HTTP_10 => b"HTTP/1.0",

@@ -13,6 +13,7 @@ mod site;
 mod template;
 mod writer;
 
+pub use self::format::version as version_text;
 pub use self::site::SiteLog;
 
 use self::entry::Log;
@@ -21,7 +22,7 @@ use self::ring::{Producer, Pushed, ring};
 use self::writer::{Shared, Sink, Writer};
 use super::metrics::LogTallySource;
 use super::shard::TlsVersion;
-use crate::base::{self, AccountName, AddressText, Cause, Headers, PeerAddr, RequestId};
+use crate::base::{self, AccountName, AddressText, Cause, Headers, PeerAddr, RequestId, Waits};
 use crate::config::{LogFormat, Logs};
 use jiff::tz::TimeZone;
 use std::cell::RefCell;
@@ -54,6 +55,8 @@ pub struct Record<'a> {
     pub completed: Duration,
     /// From the head's first byte to the answer's last.
     pub duration: Duration,
+    /// Whom it waited for meanwhile.
+    pub waits: &'a Waits,
     /// The TLS version, on a TLS connection.
     pub tls: Option<TlsVersion>,
     /// The scheme.

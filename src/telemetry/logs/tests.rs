@@ -18,6 +18,8 @@ fn logs(directory: Option<&Path>) -> Logs {
     }
 }
 
+static NO_WAITS: Waits = Waits::NONE;
+
 fn record<'a>(account: Option<&'a AccountName>, target: &'a str) -> Record<'a> {
     Record {
         account,
@@ -29,6 +31,7 @@ fn record<'a>(account: Option<&'a AccountName>, target: &'a str) -> Record<'a> {
         peer: PeerAddr("192.0.2.7:1".parse().unwrap()),
         completed: base::wall(),
         duration: Duration::ZERO,
+        waits: &NO_WAITS,
         tls: None,
         protocol: LogProtocol::Http,
         method: b"GET",

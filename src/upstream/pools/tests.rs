@@ -17,7 +17,7 @@ fn on_a_worker<F: Future<Output = ()>>(work: impl FnOnce(Rc<Pools>) -> F) {
 }
 
 async fn lease(pools: &Rc<Pools>, upstream: &Arc<Upstream>, want: Want) -> Lease {
-    pools.lease(upstream, want, patience(), read_clock()).await.unwrap()
+    pools.lease(upstream, want, patience(), read_clock(), &mut Waits::default()).await.unwrap()
 }
 
 /// Leases, makes one exchange and gives the connection back.
@@ -123,7 +123,8 @@ fn an_idle_connection_ends_with_its_time() {
         // Not used once its time is over, even where the keeper has not come by yet.
         serve_one(&pools, &upstream, read_clock()).await;
         let late = read_clock() + Duration::from_millis(150);
-        let mut lease = pools.lease(&upstream, Want::Any, patience(), late).await.unwrap();
+        let mut lease =
+            pools.lease(&upstream, Want::Any, patience(), late, &mut Waits::default()).await.unwrap();
         assert!(!lease.is_reused());
         exchange(&mut lease, b'r').await.unwrap();
         assert_eq!((recorder.accepted(), upstream.counts()), (3, counts(1, 1)));
@@ -214,7 +215,11 @@ fn waiting_ends_at_the_deadline() {
         let upstream = recorder.upstream(1);
         let held = lease(&pools, &upstream, Want::Any).await;
         let short = Patience { queue: read_clock() + Duration::from_millis(10), ..patience() };
-        let refused = pools.lease(&upstream, Want::Any, short, read_clock()).await.err().unwrap();
+        let refused = pools
+            .lease(&upstream, Want::Any, short, read_clock(), &mut Waits::default())
+            .await
+            .err()
+            .unwrap();
         assert_eq!(refused.cause, Cause::QueueTimeout);
         assert_eq!(refused.detail, "no connection became free: upstream alice/web");
         held.keep(read_clock());
@@ -266,8 +271,11 @@ fn nobody_listens() {
             let upstream = testing::new(testing::spec_at(address, 1));
             // More than once: a place that failed is free again.
             for _ in 0..3 {
-                let refused =
-                    pools.lease(&upstream, Want::Any, patience(), read_clock()).await.err().unwrap();
+                let refused = pools
+                    .lease(&upstream, Want::Any, patience(), read_clock(), &mut Waits::default())
+                    .await
+                    .err()
+                    .unwrap();
                 assert_eq!(refused.cause, Cause::Refused, "{refused}");
                 assert!(refused.detail.starts_with("upstream alice/web at "), "{refused}");
             }
@@ -295,7 +303,11 @@ fn somebody_listens_and_never_accepts() {
     on_a_worker(|pools| async move {
         let upstream = testing::new(testing::spec_at(UpstreamAddress::Ip(address), 1));
         let short = Patience { connect: Duration::from_millis(50), ..patience() };
-        let refused = pools.lease(&upstream, Want::Any, short, read_clock()).await.err().unwrap();
+        let refused = pools
+            .lease(&upstream, Want::Any, short, read_clock(), &mut Waits::default())
+            .await
+            .err()
+            .unwrap();
         assert_eq!(refused.cause, Cause::ConnectTimeout, "{refused}");
         assert_eq!(upstream.counts(), counts(0, 0));
     });

@@ -6,6 +6,8 @@ use crate::telemetry::TlsVersion;
 use jiff::tz::{Offset, TimeZone};
 use proptest::prelude::*;
 
+static NO_WAITS: Waits = Waits::NONE;
+
 fn record() -> Record<'static> {
     Record {
         account: None,
@@ -17,6 +19,7 @@ fn record() -> Record<'static> {
         peer: PeerAddr("192.0.2.1:443".parse().unwrap()),
         completed: Duration::from_secs(1_773_495_420),
         duration: Duration::from_micros(1_002_030),
+        waits: &NO_WAITS,
         tls: Some(TlsVersion::Tls13),
         protocol: LogProtocol::Https,
         method: b"GET",

@@ -53,7 +53,7 @@ fn however_many_wait_the_bell_rings_once_and_they_go_to_the_instance_that_serves
         assert!(is_wish(&mut rings));
         assert!(rings.try_recv().is_err(), "it rang again");
         assert!(upstream.is_waited_for());
-        upstream.admit(Stand::new(Instance(1), 1, address_of(&recorder), None, bell.clone()));
+        upstream.admit(Stand::new(Instance(1), Arc::default(), 1, address_of(&recorder), None, bell.clone()));
         for one in asked {
             one.await.unwrap();
         }
@@ -76,7 +76,7 @@ fn what_failed_is_told_until_one_may_try_again() {
         let ask = || {
             let (pools, upstream) = (pools.clone(), upstream.clone());
             tokio::task::spawn_local(async move {
-                pools.lease(&upstream, Want::Any, patience(), read_clock()).await.err()
+                pools.lease(&upstream, Want::Any, patience(), read_clock(), &mut Waits::default()).await.err()
             })
         };
         let waits = ask();
@@ -101,7 +101,11 @@ fn nobody_waits_for_ever() {
     on_a_worker(|pools| async move {
         let (upstream, _bell, _rings) = asleep(UpstreamAddress::Auto);
         let short = Patience { queue: read_clock(), ..patience() };
-        let refused = pools.lease(&upstream, Want::Any, short, read_clock()).await.err().unwrap();
+        let refused = pools
+            .lease(&upstream, Want::Any, short, read_clock(), &mut Waits::default())
+            .await
+            .err()
+            .unwrap();
         assert_eq!(refused.cause, Cause::StartTimeout);
         assert_eq!(upstream.counts().waiting, 0);
     });
@@ -112,12 +116,12 @@ fn a_tunnel_keeps_the_program_and_the_next_instance_leaves_it_alone() {
     let (old, new) = (Recorder::start(None), Recorder::start(None));
     on_a_worker(|pools| async move {
         let (upstream, bell, mut rings) = asleep(UpstreamAddress::Auto);
-        upstream.admit(Stand::new(Instance(1), 1, address_of(&old), None, bell.clone()));
+        upstream.admit(Stand::new(Instance(1), Arc::default(), 1, address_of(&old), None, bell.clone()));
         let mut tunnel = lease(&pools, &upstream, Want::Any).await;
         exchange(&mut tunnel, b'r').await.unwrap();
         tunnel.become_tunnel();
         assert!(!upstream.rest());
-        upstream.admit(Stand::new(Instance(2), 1, address_of(&new), None, bell.clone()));
+        upstream.admit(Stand::new(Instance(2), Arc::default(), 1, address_of(&new), None, bell.clone()));
         serve_one(&pools, &upstream, read_clock()).await;
         assert_eq!((old.accepted(), new.accepted()), (1, 1));
         exchange(&mut tunnel, b'r').await.unwrap();
@@ -134,14 +138,14 @@ fn who_finds_the_program_dead_waits_for_the_next_one() {
     on_a_worker(|pools| async move {
         let (upstream, bell, mut rings) = asleep(UpstreamAddress::Auto);
         let gone = UpstreamAddress::Unix("/nobody/listens/here".into());
-        upstream.admit(Stand::new(Instance(1), 1, gone, None, bell.clone()));
+        upstream.admit(Stand::new(Instance(1), Arc::default(), 1, gone, None, bell.clone()));
         let asked = {
             let (pools, upstream) = (pools.clone(), upstream.clone());
             tokio::task::spawn_local(async move { serve_one(&pools, &upstream, read_clock()).await })
         };
         until("it waits", || upstream.counts().waiting == 1).await;
         assert!(matches!(rings.try_recv(), Ok(Ring::Lost(Instance(1)))));
-        upstream.admit(Stand::new(Instance(2), 1, address_of(&recorder), None, bell.clone()));
+        upstream.admit(Stand::new(Instance(2), Arc::default(), 1, address_of(&recorder), None, bell.clone()));
         asked.await.unwrap();
         assert_eq!(upstream.counts(), counts(1, 0));
     });
@@ -162,14 +166,21 @@ fn who_finds_somebody_else_sends_him_nothing() {
     on_a_worker(|pools| async move {
         let (upstream, bell, mut rings) = asleep(UpstreamAddress::Auto);
         for squatted in [UpstreamAddress::Unix(path), address] {
-            upstream.admit(Stand::new(Instance(1), 1, squatted, of(own + 1), bell.clone()));
+            upstream.admit(Stand::new(Instance(1), Arc::default(), 1, squatted, of(own + 1), bell.clone()));
             let asked = {
                 let (pools, upstream) = (pools.clone(), upstream.clone());
                 tokio::task::spawn_local(async move { serve_one(&pools, &upstream, read_clock()).await })
             };
             until("he is found", || matches!(rings.try_recv(), Ok(Ring::Lost(Instance(1))))).await;
             assert_eq!(upstream.counts().waiting, 1);
-            upstream.admit(Stand::new(Instance(2), 1, address_of(&recorder), of(own), bell.clone()));
+            upstream.admit(Stand::new(
+                Instance(2),
+                Arc::default(),
+                1,
+                address_of(&recorder),
+                of(own),
+                bell.clone(),
+            ));
             asked.await.unwrap();
         }
     });
@@ -187,12 +198,22 @@ fn a_full_queue_is_waited_for_and_loses_nobody() {
         // A queue of 0 holds one connection.
         let listener = listener_with_a_queue_of_one(&path);
         let (upstream, bell, mut rings) = asleep(UpstreamAddress::Auto);
-        upstream.admit(Stand::new(Instance(1), 1, UpstreamAddress::Unix(path.clone()), None, bell.clone()));
+        upstream.admit(Stand::new(
+            Instance(1),
+            Arc::default(),
+            1,
+            UpstreamAddress::Unix(path.clone()),
+            None,
+            bell.clone(),
+        ));
         let _first = lease(&pools, &upstream, Want::Any).await;
         let second = {
             let (pools, upstream) = (pools.clone(), upstream.clone());
             tokio::task::spawn_local(async move {
-                pools.lease(&upstream, Want::Any, patience(), read_clock()).await.map(drop)
+                pools
+                    .lease(&upstream, Want::Any, patience(), read_clock(), &mut Waits::default())
+                    .await
+                    .map(drop)
             })
         };
         until("it is under way", || upstream.counts().in_use == 2).await;
