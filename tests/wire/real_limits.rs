@@ -74,7 +74,7 @@ fn sockets_are_walls(told: &Told) {
 
 /// Who takes more than `memory_max` is killed, told why, and started again; beside it bob does not notice.
 fn memory_ends(told: &Told) {
-    assert_eq!(told.of("alice eats"), failed("connection_terminated", "closed"));
+    assert_eq!(told.of("alice eats"), failed("destination_unavailable", "out_of_memory"));
     let (first, second) = (Who::of(told, "alice"), Who::of(told, "alice after eating"));
     assert_ne!(first.pid, second.pid);
     let killed = format!("Upstream ended by itself: {COMMAND} (signal: SIGKILL (9), {MEMORY})");
@@ -82,6 +82,7 @@ fn memory_ends(told: &Told) {
     let log = told.of("log of the node");
     assert!(log.contains(&format!("{killed} account=alice upstream=web\n")));
     assert_eq!(count(site_log, &killed), 1);
+    assert_eq!(count(site_log, "web: Request failed: out_of_memory: "), 1);
 
     // A child of it alone: the program goes on, and says nothing of it when it is stopped.
     assert_eq!(told.of("alice feeds a child"), "200\nsignal=9");

@@ -3,7 +3,7 @@
 
 use super::raw::Raw;
 use super::wait::{self, PATIENCE};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, TcpListener};
@@ -122,6 +122,15 @@ impl Edge {
     pub fn signal(&self, signal: Signal) {
         let pid = Pid::from_child(&self.child);
         kill_process(pid, signal).expect("the edge runs");
+    }
+
+    /// Lets it have so many descriptors for now; `None`: as many as it may.
+    pub fn limit_descriptors(&self, most: Option<u64>) {
+        let limits = fs::read_to_string(format!("/proc/{}/limits", self.child.id())).expect("the edge runs");
+        let line = limits.lines().find(|line| line.starts_with("Max open files")).expect("a limit");
+        let maximum = line.split_ascii_whitespace().nth(4).and_then(|hard| hard.parse().ok());
+        let limit = Rlimit { current: most.or(maximum), maximum };
+        prlimit(Some(Pid::from_child(&self.child)), Resource::Nofile, limit).expect("the edge runs");
     }
 
     /// What it has logged so far.
