@@ -1,5 +1,8 @@
 //! What `examples/` shows is right, and what it says of itself is true.
 
+#[path = "examples/monitoring.rs"]
+mod monitoring;
+
 use parvis::config::{self, Document, Limits, SiteAction, Timeouts};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
