@@ -48,5 +48,6 @@ mod real_canary;
 mod real_crowds;
 mod real_hosted;
 mod real_php;
+mod real_prometheus;
 mod real_restarts;
 mod real_limits;

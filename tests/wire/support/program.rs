@@ -253,6 +253,8 @@ const PROGRAMS: &[&str] = &[
     "nghttpd",
     "chromium",
     "mariadbd",
+    "prometheus",
+    "promtool",
     "mod_php",
     "wordpress",
     "python3-django",
