@@ -60,23 +60,45 @@ fn the_hosting_examples_default_site_exists() {
 /// The node's user writes where the node does, root alone where the launcher does, and the cgroups are the launcher's.
 #[test]
 fn the_hosting_examples_units_and_node_file_are_of_one_mind() {
-    let (node, _) = load("hosting");
-    let unit = |name: &str| {
-        let file = example("hosting").with_file_name("systemd").join(format!("{name}.service"));
-        std::fs::read_to_string(file).unwrap()
-    };
+    of_one_mind(&load("hosting").0);
+}
+
+/// And of the units' sockets each is listened on.
+#[test]
+fn the_packages_node_file_and_units_are_of_one_mind() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("parvis.toml");
+    std::fs::copy(Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/parvis.toml"), &file).unwrap();
+    for name in ["accounts.d", "certificates"] {
+        std::fs::create_dir(directory.path().join(name)).unwrap();
+    }
+    let (node, documents) = config::load_all(&file).unwrap_or_else(|report| panic!("{report}"));
+    assert!(documents.is_empty());
+    of_one_mind(&node);
+    let socket = unit("parvis.socket");
+    let sockets = socket.lines().filter_map(|line| line.strip_prefix("ListenStream="));
+    let listeners: Vec<String> = node.listen.iter().map(|listen| listen.address.to_string()).collect();
+    assert_eq!(sockets.collect::<Vec<_>>(), listeners);
+}
+
+fn unit(name: &str) -> String {
+    std::fs::read_to_string(example("hosting").with_file_name("systemd").join(name)).expect("a unit")
+}
+
+#[track_caller]
+fn of_one_mind(node: &config::Node) {
     let value = |unit: &str, key: &str| {
         let found = unit.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
         found.unwrap_or_else(|| panic!("no {key} in {unit}")).to_owned()
     };
-    let (of_node, of_launcher) = (unit("parvis"), unit("parvis-launcher"));
+    let (of_node, of_launcher) = (unit("parvis.service"), unit("parvis-launcher.service"));
     let runtime = |unit: &str| Path::new("/run").join(value(unit, "RuntimeDirectory"));
     assert_eq!(Some(value(&of_node, "User")), node.user);
     assert!(!of_launcher.contains("User="));
-    assert_eq!(node.admin.socket.unwrap().parent(), Some(&*runtime(&of_node)));
+    assert_eq!(node.admin.socket.as_deref().expect("a socket").parent(), Some(&*runtime(&of_node)));
     assert_eq!(node.state, Path::new("/var/lib").join(value(&of_node, "StateDirectory")));
     assert_eq!(node.logs.directory, Some(Path::new("/var/log").join(value(&of_node, "LogsDirectory"))));
-    assert_eq!(node.launcher.socket.unwrap().parent(), Some(&*runtime(&of_launcher)));
+    assert_eq!(node.launcher.socket.as_deref().expect("a socket").parent(), Some(&*runtime(&of_launcher)));
     assert!(!node.launcher.directory.starts_with(runtime(&of_node)));
     // The longest name of an account has room in the path of its socket, which ends in sixteen digits and ".sock".
     assert!(node.launcher.directory.join("a".repeat(63)).join("0".repeat(21)).as_os_str().len() <= 107);
