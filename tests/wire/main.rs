@@ -47,6 +47,7 @@ mod real_accounts;
 mod real_canary;
 mod real_crowds;
 mod real_hosted;
+mod real_package;
 mod real_php;
 mod real_prometheus;
 mod real_restarts;

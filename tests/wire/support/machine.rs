@@ -126,7 +126,8 @@ impl Image {
 }
 
 impl Told {
-    fn new(console: String) -> Self {
+    /// Reads what was printed.
+    pub fn new(console: String) -> Self {
         let mut texts = BTreeMap::new();
         for part in format!("\n{console}").split("\n=== ").skip(1) {
             let (title, text) = part.split_once('\n').unwrap_or((part, ""));

@@ -1,0 +1,118 @@
+//! The Debian package, built by `cargo deb`: what lintian says of it, what it installs with which owners and modes, and that a
+//! node and a launcher run as its files have it, the ports of the web included. `packaging/test` installs it on a copy of this
+//! machine that is gone afterwards.
+//!
+//! Where a program is missing the test is left out, as in `real_programs`; where this is not root, only the installation.
+
+use crate::support::edge::BINARY;
+use crate::support::machine::Told;
+use crate::support::program::{self, is_root, run};
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+#[test]
+fn a_package_is_installed_used_and_removed() {
+    let programs =
+        ["cargo-deb", "dpkg-shlibdeps", "lintian", "systemd-analyze", "adduser", "ip", "man", "curl"];
+    if programs.iter().any(|name| program::find(name).is_none()) {
+        return;
+    }
+    let directory = tempfile::tempdir().expect("a directory");
+    let package = built(directory.path());
+    // Its own account of what is wrong, if anything is.
+    let said =
+        run(Command::new("lintian").args(["--allow-root", "--fail-on", "error,warning"]).arg(&package));
+    assert_eq!(said, "");
+    let conffiles = run(Command::new("dpkg-deb").arg("--info").arg(&package).arg("conffiles"));
+    assert_eq!(conffiles.trim(), "/etc/parvis/parvis.toml");
+    let about = run(Command::new("dpkg-deb").arg("--field").arg(&package));
+    assert!(about.contains("\nDepends: adduser, ") && about.contains(" libc6 (>= "), "{about}");
+    assert!(about.contains(&format!("\nVersion: {}-1\n", env!("CARGO_PKG_VERSION"))), "{about}");
+    let changelog = packaging("changelog");
+    assert!(changelog.starts_with(&format!("parvis ({}-1) ", env!("CARGO_PKG_VERSION"))), "{changelog}");
+
+    if !is_root("the Debian package is installed") || !can_be_apart() {
+        return;
+    }
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/test");
+    let told = Told::new(run(Command::new(script).arg(&package)));
+    told.of("end");
+
+    assert_eq!(
+        told.of("files").lines().collect::<Vec<_>>(),
+        [
+            "drwxr-xr-x root:root /etc/parvis",
+            "drwxr-s--- root:parvis /etc/parvis/accounts.d",
+            "drwxr-s--- root:parvis /etc/parvis/certificates",
+            "-rw-r--r-- root:root /etc/parvis/parvis.toml",
+            "drwxr-x--- parvis:parvis /var/lib/parvis",
+            "drwxr-x--x parvis:parvis /var/log/parvis",
+            "-rwxr-xr-x root:root /usr/bin/parvis",
+        ]
+    );
+    assert!(told.of("user").ends_with(":/var/lib/parvis:/usr/sbin/nologin"), "{}", told.of("user"));
+    assert_eq!(told.of("conffiles"), "/etc/parvis/parvis.toml");
+    assert_eq!(told.of("enabled"), "", "an operator enables what is to run");
+    assert_eq!(told.of("units"), "", "systemd-analyze finds nothing");
+    assert!(told.of("manual").ends_with("/parvis.1.gz"), "{}", told.of("manual"));
+    assert!(told.of("completions").ends_with(" parvis"), "{}", told.of("completions"));
+    assert!(told.of("check").contains("is right: 4 listeners, 0 accounts"), "{}", told.of("check"));
+
+    // The packaged node file as it is: ports below 1024 by the one capability, the program by the launcher as its user.
+    let by_alice = |version: &str| format!("a program of alice  200 HTTP/{version}");
+    assert_eq!(told.of("answers").lines().collect::<Vec<_>>(), ["1.1", "2", "1.1", "2"].map(by_alice));
+    assert_eq!(told.of("modes"), "srw-rw---- parvis:parvis /run/parvis/admin.sock");
+    let mut status = told.of("status").lines();
+    assert!(status.any(|line| line.split_whitespace().eq(["accounts", "1"])), "{}", told.of("status"));
+    assert!(told.of("metrics").contains("parvis_accounts 1\n"), "{}", told.of("metrics"));
+    assert_eq!(told.of("ended"), "0");
+    let logs = told.of("logs").lines().collect::<Vec<_>>();
+    assert_eq!(
+        logs,
+        [
+            "-rw-r----- parvis:parvis alice/http/DATE/http-DATE.log",
+            "-rw-r----- parvis:parvis alice/sites/DATE.log"
+        ]
+    );
+    // There is no systemd to make control groups.
+    let warnings = told.of("warnings").lines().filter(|line| !line.contains("no cgroups"));
+    assert_eq!(warnings.collect::<Vec<_>>(), [""; 0]);
+
+    assert_eq!(told.of("upgraded"), "# mine\ndrwx------", "what an operator changed stays");
+    let removed = told.of("removed");
+    assert!(removed.contains("cannot access '/usr/bin/parvis'"), "{removed}");
+    assert!(removed.contains("\n/etc/parvis/accounts.d/alice.toml\n/etc/parvis/parvis.toml"), "{removed}");
+    assert_eq!(
+        told.of("purged"),
+        "/etc/parvis\n/etc/parvis/accounts.d\n/etc/parvis/accounts.d/alice.toml",
+        "what others wrote stays"
+    );
+}
+
+/// The package of the binary under test.
+#[track_caller]
+fn built(directory: &Path) -> PathBuf {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/build");
+    // The variables cargo sets for tests are not for another cargo.
+    run(Command::new(script).arg(BINARY).arg(directory).env_remove("CARGO_TARGET_DIR"));
+    let files = fs::read_dir(directory).expect("a directory").flatten().map(|entry| entry.path());
+    files.into_iter().find(|file| file.extension().is_some_and(|ext| ext == "deb")).expect("a package")
+}
+
+/// Whether a process can have mounts, a network and processes of its own here; where it cannot that is said.
+fn can_be_apart() -> bool {
+    let tried = Command::new("unshare").args(["--mount", "--net", "--pid", "--fork", "true"]).output();
+    let can = tried.is_ok_and(|output| output.status.success());
+    if !can {
+        let line = "left out, because nothing can be mounted here: the Debian package is installed\n";
+        std::io::stderr().write_all(line.as_bytes()).expect("stderr");
+    }
+    can
+}
+
+fn packaging(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging").join(name);
+    fs::read_to_string(path).expect("a file of the package")
+}
