@@ -10,14 +10,18 @@ COPY Cargo.toml Cargo.lock ./
 COPY src src
 RUN cargo build --release --locked --bin parvis \
  && strip --strip-debug target/release/parvis \
- && install -d -m 0750 /state
+ && install -d -m 0750 /own
 
 FROM gcr.io/distroless/cc-debian12:nonroot
 COPY --from=build /build/target/release/parvis /usr/bin/parvis
-COPY --from=build --chown=nonroot:nonroot /state /var/lib/parvis
+# What it writes: its state, and the socket of `[admin]`.
+COPY --from=build --chown=nonroot:nonroot /own /var/lib/parvis
+COPY --from=build --chown=nonroot:nonroot /own /run/parvis
 USER nonroot:nonroot
 VOLUME /var/lib/parvis
 # SIGTERM drains; give it longer than `[timeouts] drain` (docker run --stop-timeout).
 STOPSIGNAL SIGTERM
+# There is no curl to ask /live with.
+HEALTHCHECK CMD ["/usr/bin/parvis", "status", "--config", "/etc/parvis/parvis.toml"]
 ENTRYPOINT ["/usr/bin/parvis"]
 CMD ["run", "--config", "/etc/parvis/parvis.toml"]
