@@ -2,7 +2,6 @@
 //! `parvis status` and its like. Answers questions and passes wishes on; decides and changes nothing itself.
 
 mod client;
-mod explain;
 mod page;
 mod server;
 mod socket;

@@ -1,6 +1,5 @@
 //! Which path answers what, on the metrics listener and on the admin socket. Knows no connection.
 
-use super::explain::explain;
 use super::{Node, Readiness, Refused, Reply};
 use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE};
@@ -65,7 +64,7 @@ fn ready(node: &impl Node) -> Page {
 
 fn explained(node: &impl Node, id: &str) -> Page {
     match node.recent().find(&id.to_ascii_lowercase()) {
-        Some(recalled) => json(StatusCode::OK, explain(&recalled).to_string()),
+        Some(recalled) => json(StatusCode::OK, serde_json::json!(recalled).to_string()),
         None => json(StatusCode::NOT_FOUND, error("this node remembers no request with this id")),
     }
 }

@@ -232,6 +232,7 @@ impl Running {
             listeners: Arc::clone(&listeners),
             log_writer: Rc::clone(&log_writer),
             metrics: Arc::clone(&metrics),
+            recent: Arc::clone(&recent),
         })
         .map_err(Failed::os)?;
         let policies = Policies::new(control.certificates().index(), Arc::clone(&hosts) as _);

@@ -2,7 +2,7 @@
 //! the screen.
 
 use super::outline::outline;
-use super::{CONFIG, Door, NO, UNAVAILABLE, check};
+use super::{CONFIG, Door, NO, UNAVAILABLE, check, status, watch};
 use crate::admin::{self, Answer};
 use crate::config;
 use http::{Method, StatusCode};
@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 /// `parvis status [ACCOUNT]`.
-pub(super) fn status(account: Option<&str>, json: bool, door: &Door) -> ExitCode {
+pub(super) fn status(account: Option<&str>, json: bool, watch: bool, door: &Door) -> ExitCode {
     let path = match account {
         // What is no name would be another path; the node knows no such account either way.
         Some(name) if config::FileName::of(format!("{name}.toml").as_ref()) == config::FileName::Stray => {
@@ -21,7 +21,20 @@ pub(super) fn status(account: Option<&str>, json: bool, door: &Door) -> ExitCode
         Some(name) => format!("/status/{name}"),
         None => "/status".to_owned(),
     };
-    ask(&Method::GET, &path, STATUS_PATIENCE, json, door)
+    if watch {
+        return watch::watch(&path, door);
+    }
+    let answer = match answer(&Method::GET, &path, STATUS_PATIENCE, door) {
+        Ok(answer) => answer,
+        Err(code) => return code,
+    };
+    match serde_json::from_str(&answer.body) {
+        Ok(value) if !json && answer.status.is_success() => {
+            print!("{}", status::told(&value, None));
+            ExitCode::SUCCESS
+        }
+        _ => show(&answer, json),
+    }
 }
 
 /// `parvis reload`.
@@ -64,6 +77,17 @@ pub(super) fn answer(
         eprintln!("parvis: {}: {why}", socket.display());
         ExitCode::from(UNAVAILABLE)
     })
+}
+
+/// The same, without a word where the node says nothing: why is returned.
+pub(super) fn quietly(
+    method: &Method,
+    path: &str,
+    patience: Duration,
+    door: &Door,
+) -> Result<Answer, String> {
+    let socket = door.socket().map_err(|report| report.to_string())?;
+    exchange(&socket, method, path, patience).map_err(|why| format!("{}: {why}", socket.display()))
 }
 
 fn exchange(socket: &Path, method: &Method, path: &str, patience: Duration) -> Result<Answer, String> {

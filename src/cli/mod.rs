@@ -5,10 +5,14 @@ mod ask;
 mod check;
 mod diff;
 mod explain;
+mod logs;
 mod outline;
 mod route;
+mod schema;
 mod settings;
+mod status;
 mod survey;
+mod watch;
 
 use crate::{app, config};
 use clap::{Args, Parser, Subcommand};
@@ -26,16 +30,19 @@ pub fn run() -> ExitCode {
         Command::Demo { server: false } => app::demo(),
         Command::Demo { server: true } => app::demo_server(),
         Command::Route { address, at, config } => route::route(&address, at, &config),
-        Command::Status { account, json, door } => ask::status(account.as_deref(), json, &door),
+        Command::Status { account, json, watch, door } => ask::status(account.as_deref(), json, watch, &door),
+        Command::Logs { account, follow, site_log, log_file, lines, config } => {
+            let log_file = (!site_log).then_some(log_file.as_str());
+            logs::logs(&logs::Wanted { account: &account, log_file, lines, follow }, &config)
+        }
         Command::Explain { id, json, door } => explain::explain(&id, json, &door),
         Command::Reload { json, door } => ask::reload(json, &door),
         Command::Drain { json, door } => ask::drain(json, &door),
         Command::Restart { which, json, door } => ask::restart(&which, json, &door),
         Command::Launcher { config } => launch(&config),
-        Command::Schema => {
-            eprintln!("parvis: this version has no schema yet: docs/configuration.md has every key");
-            ExitCode::from(NO)
-        }
+        Command::Schema { of } => schema::schema(of),
+        Command::Completions { shell } => schema::completions(shell),
+        Command::Man { directory } => schema::man(&directory),
     }
 }
 
@@ -111,13 +118,16 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
     },
-    /// Tell how a running node is
+    /// Tell how a running node is: the node, then the accounts that need attention
     Status {
         /// One account alone
         account: Option<String>,
         /// As the node says it, in JSON
         #[arg(long)]
         json: bool,
+        /// On the whole screen, anew every two seconds, until `q` is pressed
+        #[arg(long, conflicts_with = "json")]
+        watch: bool,
         #[command(flatten)]
         door: Door,
     },
@@ -130,6 +140,26 @@ enum Command {
         json: bool,
         #[command(flatten)]
         door: Door,
+    },
+    /// Print the end of an account's log of today
+    Logs {
+        /// The account; `_node` for requests to hosts that nobody holds
+        account: String,
+        /// Go on with what is written
+        #[arg(long, short)]
+        follow: bool,
+        /// What its programs went through, instead of what visitors asked for
+        #[arg(long)]
+        site_log: bool,
+        /// The access log of sites with this `log_file`
+        #[arg(long, value_name = "NAME", default_value = "http", conflicts_with = "site_log")]
+        log_file: String,
+        /// How many lines
+        #[arg(long, short = 'n', value_name = "COUNT", default_value_t = 20)]
+        lines: usize,
+        /// The node file
+        #[arg(long, value_name = "FILE", default_value = "/etc/parvis/parvis.toml")]
+        config: PathBuf,
     },
     /// Have a running node read its files again
     Reload {
@@ -163,8 +193,21 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
     },
-    /// Print the schema of the files (not in this version yet)
-    Schema,
+    /// Print the JSON Schema of the files, for editors and for programs that write documents
+    Schema {
+        /// Of one kind of file alone
+        of: Option<schema::Kind>,
+    },
+    /// Print what a shell completes this command line by
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+    /// Write the manual pages into a directory
+    Man {
+        /// The directory, which must exist
+        directory: PathBuf,
+    },
 }
 
 /// Where a running node is asked.
@@ -215,6 +258,12 @@ mod tests {
             "parvis restart alice/web --socket s",
             "parvis launcher --config f",
             "parvis schema",
+            "parvis schema account",
+            "parvis completions bash",
+            "parvis man /tmp",
+            "parvis status --watch",
+            "parvis logs alice --follow --config f",
+            "parvis logs alice --site-log -n 5 --config f",
         ] {
             assert!(Parvis::try_parse_from(line.split(' ')).is_ok(), "{line}");
         }

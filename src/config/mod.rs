@@ -21,6 +21,7 @@ mod redirect;
 mod reference;
 mod report;
 mod scalar;
+mod schema;
 mod setting;
 mod site;
 mod source;
@@ -34,6 +35,7 @@ pub use directory::{FileName, WrittenDocument, each_document, read_document};
 pub use networks::read_networks;
 pub use reference::reference;
 pub use report::{Printable, Problem, Report};
+pub use schema::{FileKind, schema};
 pub use upstream::MOVED;
 
 use crate::base::AccountName;

@@ -12,6 +12,9 @@ pub(super) trait Scalar: Copy + Sync + 'static {
     /// Whether less and more mean something.
     const HAS_RANGE: bool = true;
 
+    /// What it may be in JSON.
+    const TYPES: &'static [&'static str] = &["string"];
+
     /// What is accepted, in words with an example.
     fn takes() -> String;
 
@@ -99,6 +102,7 @@ fn cut(text: &str) -> String {
 }
 
 impl Scalar for bool {
+    const TYPES: &'static [&'static str] = &["boolean"];
     const HAS_RANGE: bool = false;
 
     fn takes() -> String {
@@ -125,6 +129,7 @@ impl Scalar for bool {
 }
 
 impl Scalar for u32 {
+    const TYPES: &'static [&'static str] = &["integer"];
     fn takes() -> String {
         "a whole number".to_owned()
     }
@@ -152,6 +157,7 @@ impl Scalar for u32 {
 }
 
 impl Scalar for ByteSize {
+    const TYPES: &'static [&'static str] = &["string", "integer"];
     fn takes() -> String {
         "a size in bytes: `\"64K\"`, `\"256M\"`, `\"1G\"`, or a whole number".to_owned()
     }
@@ -174,6 +180,7 @@ impl Scalar for ByteSize {
 }
 
 impl Scalar for Duration {
+    const TYPES: &'static [&'static str] = &["string", "integer"];
     fn takes() -> String {
         "a duration: `\"250ms\"`, `\"10s\"`, `\"5m\"`, `\"2h\"`, `\"365d\"`".to_owned()
     }
@@ -228,6 +235,7 @@ impl Scalar for Rate {
 }
 
 impl Scalar for Auto {
+    const TYPES: &'static [&'static str] = &["string", "integer"];
     fn takes() -> String {
         format!("`\"auto\"` or {}", u32::takes())
     }
@@ -262,6 +270,8 @@ impl Scalar for Auto {
 
 /// `None` is `"unlimited"`: more than everything.
 impl<T: Scalar> Scalar for Option<T> {
+    const TYPES: &'static [&'static str] = &["string", "integer"];
+
     fn takes() -> String {
         format!("{}, or `\"{UNLIMITED}\"`", T::takes())
     }

@@ -2,6 +2,8 @@
 //! reader, the "did you mean" hints and `docs/configuration.md` all come from these values. Reads no file.
 
 use super::scalar::Scalar;
+use super::schema::form_of;
+use serde_json::{Value, json};
 
 /// A number, duration, size, rate or switch with a default.
 pub(super) struct Setting<T> {
@@ -97,6 +99,8 @@ pub(super) trait Described: Sync {
     fn absent(&self) -> String;
     /// The least and greatest values, where there are any.
     fn range(&self) -> Option<String>;
+    /// What its value is in JSON Schema.
+    fn form(&self) -> Value;
     /// What it does.
     fn effect(&self) -> &'static str;
     /// Why the default is what it is.
@@ -120,6 +124,21 @@ impl<T: Scalar> Described for Setting<T> {
 
     fn range(&self) -> Option<String> {
         T::HAS_RANGE.then(|| format!("`{}` to `{}`", self.least.written(), self.most.written()))
+    }
+
+    fn form(&self) -> Value {
+        let mut form = match T::TYPES {
+            [one] => json!({ "type": one }),
+            several => json!({ "type": several }),
+        };
+        // Bounds that are numbers where they are written.
+        let bounds = [("minimum", self.least.written()), ("maximum", self.most.written())];
+        for (name, bound) in bounds.into_iter().filter(|_| T::HAS_RANGE) {
+            if let Ok(number) = bound.parse::<u64>() {
+                form[name] = number.into();
+            }
+        }
+        form
     }
 
     fn effect(&self) -> &'static str {
@@ -156,6 +175,10 @@ impl Described for Key {
 
     fn range(&self) -> Option<String> {
         None
+    }
+
+    fn form(&self) -> Value {
+        form_of(self.takes)
     }
 
     fn effect(&self) -> &'static str {

@@ -1,6 +1,7 @@
 //! The control thread's work: documents and certificates as they change, the node file when it is told to look, and
 //! the questions of the admin socket. Everything here may read files and take its time; no request waits for it.
 
+mod attention;
 mod deferral;
 mod documents;
 mod journal;
@@ -23,11 +24,12 @@ use crate::config::{self, FileName, Node, Problem, Report};
 use crate::limit::Lists;
 use crate::listen::{Changes, Listeners};
 use crate::route::{Challenges, DefaultSite, Hosts};
-use crate::telemetry::{LogWriter, Metrics};
+use crate::telemetry::{LogWriter, Metrics, Recent};
 use crate::tls::{CertificateSettings, Certificates};
 use arc_swap::ArcSwap;
 use leaving::Leaving;
 use network_files::NetworkFiles;
+use status::Sight;
 use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -49,6 +51,7 @@ pub struct Control {
     listeners: Arc<Listeners>,
     log_writer: Rc<LogWriter>,
     metrics: Arc<Metrics>,
+    recent: Arc<Recent>,
     programs: UnboundedSender<ProgramWish>,
     settled: UnboundedReceiver<AccountName>,
     watch: Watch,
@@ -72,6 +75,8 @@ pub struct Shared {
     pub log_writer: Rc<LogWriter>,
     /// The node's metrics.
     pub metrics: Arc<Metrics>,
+    /// The requests of the last while.
+    pub recent: Arc<Recent>,
     /// Whoever leads the programs' lives. Unbounded: a wish for each account at the start, then one for each change.
     pub programs: UnboundedSender<ProgramWish>,
     /// Accounts of which a program serves now, or rests. Unbounded: each is told of when that changes.
@@ -134,6 +139,7 @@ impl Control {
             listeners: shared.listeners,
             log_writer: shared.log_writer,
             metrics: shared.metrics,
+            recent: shared.recent,
             programs: shared.programs,
             settled: shared.settled,
             watch,
@@ -363,15 +369,17 @@ impl Control {
     }
 
     fn status(&self, account: Option<&AccountName>) -> Option<Status> {
-        let mut status = Status::take(
-            account,
-            &self.node.load(),
-            &self.documents,
-            &self.hosts,
-            &self.certificates,
-            &self.listeners,
-            self.started,
-        )?;
+        let sight = Sight {
+            node: &self.node.load(),
+            documents: &self.documents,
+            hosts: &self.hosts,
+            certificates: &self.certificates,
+            listeners: &self.listeners,
+            metrics: &self.metrics,
+            recent: &self.recent,
+            started: self.started,
+        };
+        let mut status = Status::take(account, &sight)?;
         status.add_problems(self.network_files.problems().chain(&self.unread_pages).map(Problem::one_line));
         Some(status)
     }

@@ -1,16 +1,39 @@
 //! What `parvis status` shows: the node at one moment, or one account. Takes figures; changes nothing.
 
+use super::attention::{Attention, attention};
 use super::documents::{Change, Documents};
 use super::programs::Usage;
 use crate::account::Account;
-use crate::base::{AccountName, now, wall};
+use crate::base::{AccountName, Host, now, wall};
 use crate::config::{AccountState, Node, TlsProfile};
 use crate::listen::{Bound, Listeners};
 use crate::route::{Contest, Hosts};
-use crate::tls::Certificates;
+use crate::telemetry::{self, Metrics, Recalled, Recent, Totals};
+use crate::tls::{Certificates, Rank};
 use crate::upstream::Upstream;
 use serde::Serialize;
 use std::time::{Duration, Instant};
+
+/// What there is to look at.
+#[derive(Clone, Copy)]
+pub struct Sight<'a> {
+    /// The settings.
+    pub node: &'a Node,
+    /// The documents.
+    pub documents: &'a Documents,
+    /// The accounts.
+    pub hosts: &'a Hosts,
+    /// The certificates.
+    pub certificates: &'a Certificates,
+    /// The listening sockets.
+    pub listeners: &'a Listeners,
+    /// The node's metrics.
+    pub metrics: &'a Metrics,
+    /// The requests of the last while.
+    pub recent: &'a Recent,
+    /// When the node started.
+    pub started: Instant,
+}
 
 /// The status of the node or of an account.
 #[derive(Debug, Serialize)]
@@ -34,6 +57,13 @@ pub struct NodeStatus {
     hosts: u64,
     generation: u64,
     certificates: CertificateStatus,
+    /// What its requests and connections came to.
+    totals: Totals,
+    /// What its process uses.
+    process: telemetry::Usage,
+    /// The accounts that somebody should look at, the worst first, and how many those are.
+    attention: Vec<Attention>,
+    attention_total: usize,
     /// What is wrong, a line each: documents, certificates, files of networks.
     problems: Vec<String>,
     contested: Vec<Contest>,
@@ -89,6 +119,19 @@ pub struct AccountStatus {
     /// Upstreams whose new revision addresses of the document wait for.
     awaited: Vec<String>,
     problems: Vec<String>,
+    /// Its last failures that are remembered, the newest first.
+    failures: Vec<Recalled<String>>,
+    /// The certificates that its hosts are shown.
+    certificates: Vec<Covered>,
+}
+
+/// Which certificate a host of an account is shown.
+#[derive(Debug, Serialize)]
+struct Covered {
+    host: String,
+    file: Option<String>,
+    rank: String,
+    in_days: Option<i64>,
 }
 
 #[derive(Debug, Serialize)]
@@ -147,22 +190,12 @@ impl ProgramStatus {
 
 impl Status {
     /// The node's status, or that of `account`; `None` where there is no such account and nothing wrong with it.
-    pub fn take(
-        account: Option<&AccountName>,
-        node: &Node,
-        documents: &Documents,
-        hosts: &Hosts,
-        certificates: &Certificates,
-        listeners: &Listeners,
-        started: Instant,
-    ) -> Option<Self> {
+    pub fn take(account: Option<&AccountName>, sight: &Sight<'_>) -> Option<Self> {
         match account {
-            None => {
-                Some(Self::Node(Box::new(node_status(node, documents, certificates, listeners, started))))
-            }
+            None => Some(Self::Node(Box::new(node_status(sight)))),
             Some(name) => {
-                let account = hosts.account(name.as_str())?;
-                Some(Self::Account(Box::new(account_status(&account, documents))))
+                let account = sight.hosts.account(name.as_str())?;
+                Some(Self::Account(Box::new(account_status(&account, sight))))
             }
         }
     }
@@ -175,13 +208,9 @@ impl Status {
     }
 }
 
-fn node_status(
-    node: &Node,
-    documents: &Documents,
-    certificates: &Certificates,
-    listeners: &Listeners,
-    started: Instant,
-) -> NodeStatus {
+fn node_status(sight: &Sight<'_>) -> NodeStatus {
+    let Sight { node, documents, hosts, certificates, listeners, metrics, recent, started } = *sight;
+    let (attention, attention_total) = attention(hosts, documents, recent, wall(), SHOWN);
     let counts = documents.counts();
     let at = wall();
     let summary = certificates.summary(at);
@@ -214,6 +243,10 @@ fn node_status(
                 in_days: (when.as_secs().cast_signed() - at.as_secs().cast_signed()) / 86_400,
             }),
         },
+        totals: metrics.totals(),
+        process: telemetry::Usage::now(),
+        attention,
+        attention_total,
         problems,
         contested,
         contested_total,
@@ -230,12 +263,14 @@ fn listen_status(node: &Node, bound: &Bound) -> ListenStatus {
     }
 }
 
-fn account_status(account: &Account, documents: &Documents) -> AccountStatus {
+fn account_status(account: &Account, sight: &Sight<'_>) -> AccountStatus {
+    let Sight { documents, certificates, recent, .. } = *sight;
     let form = account.form();
     let refused: Vec<String> = form.refused().map(|pattern| pattern.to_string()).collect();
     let mut holds: Vec<String> = form.claims().map(|claim| claim.pattern.to_string()).collect();
     holds.retain(|host| !refused.contains(host));
     holds.sort_unstable();
+    let covered = covered(account, &holds, certificates);
     AccountStatus {
         name: account.name().clone(),
         state: form.state,
@@ -268,8 +303,30 @@ fn account_status(account: &Account, documents: &Documents) -> AccountStatus {
             .get(account.name().as_str())
             .map(|report| report.problems.iter().map(crate::config::Problem::one_line).collect())
             .unwrap_or_default(),
+        failures: recent.failures(account.name().as_str(), FAILURES),
+        certificates: covered,
     }
 }
+
+/// The certificates that an account's hosts are shown, of the first [`SHOWN`].
+fn covered(account: &Account, holds: &[String], certificates: &Certificates) -> Vec<Covered> {
+    let at = wall();
+    let of_host = |name: &String| {
+        // A wildcard is shown what any name under it is.
+        let asked = name.strip_prefix("*.").map_or_else(|| name.clone(), |parent| format!("any.{parent}"));
+        let host = Host::parse(asked.as_bytes()).ok()?;
+        let shown = certificates.index().find(Some(&host), Some(account.name()), at);
+        let file = shown.entry.place.as_ref().map(|place| place.path().display().to_string());
+        let end = shown.entry.certificate.validity().not_after;
+        let in_days = (shown.rank != Rank::Default)
+            .then(|| (end.as_secs().cast_signed() - at.as_secs().cast_signed()) / 86_400);
+        Some(Covered { host: name.clone(), file, rank: shown.rank.to_string(), in_days })
+    };
+    holds.iter().take(SHOWN).filter_map(of_host).collect()
+}
+
+/// Failures of an account that its status shows.
+const FAILURES: usize = 20;
 
 /// Problems and contests a status shows of each kind: a screen or two.
 const SHOWN: usize = 100;

@@ -11,7 +11,7 @@ use super::pools::PoolCollector;
 use super::process::ProcessCollector;
 use super::programs::ProgramFigures;
 use super::shard::Shard;
-use super::sum::ShardCollector;
+use super::sum::{ShardCollector, Totals};
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::MetricFamily;
 use prometheus::{Histogram, IntCounterVec, IntGauge, Registry, TextEncoder};
@@ -64,6 +64,11 @@ pub struct DocumentCounts {
 }
 
 impl Metrics {
+    /// What the node's requests and connections came to by now.
+    pub fn totals(&self) -> Totals {
+        self.shards.totals()
+    }
+
     /// Metrics that have counted nothing.
     ///
     /// # Errors

@@ -18,13 +18,18 @@ mod sum;
 
 pub use busiest::{AccountSample, AccountSource};
 pub use family::{FAMILIES, Family, Kind};
-pub use logs::{AccessLog, LogFactory, LogProtocol, LogTally, LogWriter, Record, SiteLog, version_text};
+pub use logs::{
+    AccessLog, AccountLog, LogFactory, LogProtocol, LogTally, LogWriter, Record, SiteLog, log_path,
+    version_text,
+};
 pub use metrics::{ChangeResult, DocumentCounts, LogTallySource, Metrics};
 pub use node_log::NodeLog;
+pub use process::Usage;
 pub use programs::{ProgramFigures, StartResult};
-pub use recent::{Recalled, Recaller, Recent, Texts};
+pub use recent::{Failing, Recalled, Recaller, Recent, Texts};
 pub use repeat::{Repeated, Sparse};
 pub use shard::{
     ConnectionGauge, ConnectionProtocol, Done, HandshakeFailure, InFlight, Protocol, Shard, TlsVersion,
     TunnelGauge, UpstreamGauge,
 };
+pub use sum::Totals;

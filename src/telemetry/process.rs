@@ -43,6 +43,33 @@ impl Collector for ProcessCollector {
     }
 }
 
+/// What the process uses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize)]
+pub struct Usage {
+    /// Seconds of CPU time, over all threads.
+    pub cpu_seconds: f64,
+    /// Bytes of memory (resident).
+    pub memory_bytes: u64,
+    /// Open descriptors.
+    pub descriptors: u64,
+    /// How many it may have.
+    pub most_descriptors: u64,
+}
+
+impl Usage {
+    /// What this process uses now; nothing where `/proc` cannot be read.
+    pub fn now() -> Self {
+        let stat = Stat::read();
+        let whole = |number: Option<f64>| number.unwrap_or_default() as u64;
+        Self {
+            cpu_seconds: stat.as_ref().map_or(0.0, |stat| stat.cpu),
+            memory_bytes: whole(stat.map(|stat| stat.resident_bytes)),
+            descriptors: whole(open_descriptors()),
+            most_descriptors: whole(most_descriptors()),
+        }
+    }
+}
+
 /// What `/proc/self/stat` tells (proc_pid_stat(5)), in seconds and bytes.
 struct Stat {
     cpu: f64,

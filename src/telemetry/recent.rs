@@ -5,8 +5,11 @@
 //! Failures have slots of their own, dealt out by account, so that neither ordinary requests nor the failures of one
 //! account push out what happened to others.
 
+mod told;
+
 use crate::base::{Cause, RequestId, Wait, Waits};
 use std::cell::Cell;
+use std::collections::HashMap;
 use std::sync::atomic::{
     AtomicU64,
     Ordering::{Acquire, Relaxed, Release},
@@ -59,6 +62,19 @@ pub struct Texts<T> {
     pub detail: T,
     /// Its path, without the query.
     pub path: T,
+}
+
+/// What went wrong with an account's requests for one cause.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Failing {
+    /// The cause.
+    pub cause: Cause,
+    /// How often, as far as it is remembered.
+    pub count: u32,
+    /// When it did last: wall time since the Unix epoch.
+    pub at: Duration,
+    /// The request it did last with.
+    pub last: RequestId,
 }
 
 /// The memory of all workers.
@@ -124,6 +140,33 @@ impl Recent {
         failures.sort_unstable_by_key(|recalled| std::cmp::Reverse(recalled.completed));
         failures.truncate(most);
         failures
+    }
+
+    /// What failed since a wall time, by account and cause, the most often first: as far as it is remembered.
+    pub fn failing(&self, since: Duration) -> HashMap<String, Vec<Failing>> {
+        let mut failing: HashMap<String, Vec<Failing>> = HashMap::new();
+        for recalled in self.each().filter(|recalled| recalled.completed >= since) {
+            let Some(cause) = recalled.cause else { continue };
+            if recalled.texts.account.is_empty() {
+                continue;
+            }
+            let of_account = failing.entry(recalled.texts.account).or_default();
+            match of_account.iter_mut().find(|failing| failing.cause == cause) {
+                None => {
+                    of_account.push(Failing { cause, count: 1, at: recalled.completed, last: recalled.id });
+                }
+                Some(failing) => {
+                    failing.count += 1;
+                    if recalled.completed >= failing.at {
+                        (failing.at, failing.last) = (recalled.completed, recalled.id);
+                    }
+                }
+            }
+        }
+        for of_account in failing.values_mut() {
+            of_account.sort_unstable_by_key(|failing| std::cmp::Reverse((failing.count, failing.at)));
+        }
+        failing
     }
 
     /// Everything that is remembered.

@@ -9,9 +9,10 @@ use super::family::{
     UPSTREAM_REUSES, UPSTREAM_TIME,
 };
 use super::shard::{ConnectionProtocol, HandshakeFailure, Protocol, Shard, TlsVersion};
-use crate::base::{Cause, Repair};
+use crate::base::{Blame, Cause, Repair};
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::{Metric, MetricFamily};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Knows every worker's counters. Clones share them. A worker that ended stays: its counts happened.
@@ -48,6 +49,65 @@ impl Collector for ShardCollector {
         sum.connections(&mut families);
         sum.upstreams(&mut families);
         families
+    }
+}
+
+/// What the node's requests and connections came to, and what is under way.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Totals {
+    /// Requests answered, by status class: 1xx to 5xx.
+    pub requests: [u64; STATUS_CLASSES.len()],
+    /// Requests and connections that failed, by whose fault it was.
+    pub failures: BTreeMap<&'static str, u64>,
+    /// Requests under way.
+    pub in_flight: u64,
+    /// Connections of visitors that are open.
+    pub connections: u64,
+    /// Tunnels that are open.
+    pub tunnels: u64,
+    /// Connections to upstreams that are open.
+    pub upstream_connections: u64,
+    /// Body bytes received from visitors.
+    pub received_bytes: u64,
+    /// Body bytes sent to visitors.
+    pub sent_bytes: u64,
+}
+
+impl ShardCollector {
+    /// The totals at this moment.
+    pub(super) fn totals(&self) -> Totals {
+        let shards = self.shards.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut totals = Totals::default();
+        for blame in Blame::ALL {
+            totals.failures.insert(blame.word(), 0);
+        }
+        for counters in &shards {
+            for requests in &counters.by_protocol {
+                for (total, count) in totals.requests.iter_mut().zip(&requests.requests) {
+                    *total += count.value();
+                }
+                let ended = requests.ended.value();
+                totals.in_flight += requests.started.value().saturating_sub(ended);
+            }
+            for cause in Cause::ALL {
+                *totals.failures.entry(cause.verdict().blame.word()).or_default() +=
+                    counters.failures[*cause as usize].value();
+            }
+            for connections in &counters.connections {
+                for (opened, closed) in connections.opened.iter().zip(&connections.closed) {
+                    let closed = closed.value();
+                    totals.connections += opened.value().saturating_sub(closed);
+                }
+            }
+            let closed = counters.tunnels_closed.value();
+            totals.tunnels += counters.tunnels_opened.value().saturating_sub(closed);
+            let closed = counters.upstream_closed.value();
+            let opened = counters.upstream_opened.value() + counters.upstream_adopted.value();
+            totals.upstream_connections += opened.saturating_sub(closed);
+            totals.received_bytes += counters.body_received.value();
+            totals.sent_bytes += counters.body_sent.value();
+        }
+        totals
     }
 }
 

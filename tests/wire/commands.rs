@@ -68,3 +68,123 @@ fn status_reload_and_drain_talk_to_the_node() {
 fn text(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
+
+/// The node comes first, then who needs somebody, the worst first, with an id to go on with.
+#[test]
+fn status_shows_first_who_needs_somebody() {
+    let gone =
+        std::net::TcpListener::bind("127.0.0.1:0").expect("a free port").local_addr().expect("a socket");
+    let edge = Edge::with(&[
+        ("alice", &account("\"a.test\"", &gone.to_string())),
+        ("bob", &account("\"b.test\"", &Origin::saying("fine").address())),
+        ("carol", "state = \"nowhere\""),
+    ]);
+    let ask = |host: &str| edge.connect().send(format!("GET /x HTTP/1.1\r\nHost: {host}\r\n\r\n")).response();
+    let id = ask("a.test").one("x-request-id").to_owned();
+    assert_eq!(ask("b.test").status(), 200);
+    assert_eq!(ask("nobody.test").status(), 404);
+    let said = crate::support::wait::until("both to be told", || {
+        let said = text(&edge.command(&["status"]));
+        said.contains("2 accounts need attention").then_some(said)
+    });
+    let (node, rest) = said.split_once("2 accounts need attention").expect("a heading");
+    assert!(
+        node.starts_with("front1  parvis ") && node.contains("failures by whose fault: client 1, site 1"),
+        "{said}"
+    );
+    let carol = rest.find("carol  nothing of it is served, its document is wrong").expect("carol");
+    let alice = rest.find(&format!("alice  refused once lately, last {id}")).expect("alice");
+    assert!(carol < alice, "{said}");
+    assert!(!rest.contains("bob "), "{said}");
+    let said = text(&edge.command(&["status", "alice"]));
+    assert!(said.contains(&format!("{id}  site: refused  GET a.test/x")), "{said}");
+}
+
+/// On a terminal of its own: it draws, follows, and gives the terminal back.
+#[test]
+fn status_is_watched_on_the_whole_screen() {
+    use std::io::{Read, Write};
+    let edge = Edge::with(&[("alice", &account("\"a.test\"", &Origin::saying("here").address()))]);
+    let line = format!(
+        "stty rows 40 cols 100; exec {} status --watch --config parvis.toml",
+        crate::support::edge::BINARY
+    );
+    let mut script = std::process::Command::new("/usr/bin/script")
+        .args(["--quiet", "--return", "--command", &line, "/dev/null"])
+        .current_dir(edge.path())
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .expect("script is part of every Debian");
+    let mut screen = script.stdout.take().expect("piped");
+    let mut seen = Vec::new();
+    let mut block = [0; 4096];
+    let mut pressed = script.stdin.take().expect("piped");
+    while !String::from_utf8_lossy(&seen).contains("q ends") {
+        let count = screen.read(&mut block).expect("a terminal");
+        assert!(count > 0, "{}", String::from_utf8_lossy(&seen));
+        seen.extend_from_slice(&block[..count]);
+    }
+    pressed.write_all(b"q").expect("a terminal");
+    screen.read_to_end(&mut seen).expect("a terminal");
+    assert!(script.wait().expect("a child").success());
+    let seen = String::from_utf8_lossy(&seen).into_owned();
+    assert!(seen.contains("front1  parvis ") && seen.contains("no account needs attention"), "{seen}");
+    assert!(seen.contains("\u{1b}[?1049h") && seen.trim_end().ends_with("\u{1b}[?1049l"), "{seen:?}");
+    // Without a terminal there is nothing to draw on.
+    assert!(text(&edge.command(&["status", "--watch"])).contains("needs a terminal"));
+}
+
+#[test]
+fn logs_are_printed_and_followed() {
+    use std::io::{BufRead, BufReader};
+    let edge = Edge::with(&[("alice", &account("\"a.test\"", &Origin::saying("here").address()))]);
+    // One connection: lines of several workers have no order.
+    let mut raw = edge.connect();
+    let mut ask = |path: &str| {
+        raw.send(format!("GET {path} HTTP/1.1\r\nHost: a.test\r\n\r\n")).response();
+    };
+    assert_eq!(edge.command(&["logs", "alice"]).status.code(), Some(1), "nothing was written yet");
+    (0..3).for_each(|number| ask(&format!("/{number}")));
+    crate::support::wait::until("three lines", || {
+        (edge.access_log("alice").lines().count() == 3).then_some(())
+    });
+    let said = text(&edge.command(&["logs", "alice", "-n", "2"]));
+    assert_eq!(said.lines().count(), 2);
+    assert!(said.contains("GET /1 ") && said.contains("GET /2 "), "{said}");
+    assert_eq!(edge.command(&["logs", "../alice"]).status.code(), Some(1));
+    let mut follows = std::process::Command::new(crate::support::edge::BINARY)
+        .args(["logs", "alice", "--follow", "-n", "1", "--config", "parvis.toml"])
+        .current_dir(edge.path())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .expect("the binary was built");
+    let mut lines = BufReader::new(follows.stdout.take().expect("piped")).lines();
+    assert!(lines.next().expect("a line").expect("text").contains("GET /2 "));
+    ask("/new");
+    assert!(lines.next().expect("a line").expect("text").contains("GET /new "));
+    follows.kill().expect("a child");
+    follows.wait().expect("a child");
+}
+
+#[test]
+fn completions_and_manual_pages_are_written() {
+    let files = Files::new();
+    let command = |arguments: &[&str]| {
+        std::process::Command::new(crate::support::edge::BINARY)
+            .args(arguments)
+            .current_dir(files.path())
+            .output()
+            .expect("the binary was built")
+    };
+    for shell in ["bash", "zsh", "fish"] {
+        let output = command(&["completions", shell]);
+        assert!(output.status.success() && text(&output).contains("explain"), "{shell}");
+    }
+    assert!(command(&["man", "."]).status.success());
+    for page in ["parvis.1", "parvis-explain.1", "parvis-run.1"] {
+        let page = std::fs::read_to_string(files.path().join(page)).expect("a page");
+        assert!(page.contains(".TH parvis"), "{page}");
+    }
+    assert!(!command(&["man", "absent"]).status.success());
+}

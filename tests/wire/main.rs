@@ -43,6 +43,7 @@ mod blame;
 mod commands;
 mod demo;
 mod real_programs;
+mod real_schema;
 mod real_accounts;
 mod real_canary;
 mod real_crowds;

@@ -16,9 +16,10 @@ mod writer;
 pub use self::format::version as version_text;
 pub use self::site::SiteLog;
 
-use self::entry::Log;
+use self::entry::{Entry, Log};
 use self::local_time::LocalTime;
 use self::ring::{Producer, Pushed, ring};
+use self::template::Templates;
 use self::writer::{Shared, Sink, Writer};
 use super::metrics::LogTallySource;
 use super::shard::TlsVersion;
@@ -255,6 +256,30 @@ impl End {
         }
         bytes.shrink_to(SCRATCH_BYTES);
     }
+}
+
+/// One of an account's logs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AccountLog<'a> {
+    /// The access log of this name: `{file}`.
+    Access(&'a str),
+    /// The site log.
+    Site,
+}
+
+/// Where the lines of an account's log of this wall time stand, below `[logs] directory`.
+///
+/// # Errors
+/// When a template of `[logs]` is none.
+pub fn log_path(logs: &Logs, log: AccountLog<'_>, account: &str, at: Duration) -> io::Result<String> {
+    let templates =
+        Templates::parse(logs).map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
+    let (log, file) = match log {
+        AccountLog::Access(file) => (Log::Access, file),
+        AccountLog::Site => (Log::Site, self::site::FILE),
+    };
+    let entry = Entry { log, seconds: seconds(at), account, file, line: b"" };
+    Ok(templates.path(&entry, local_time().day(entry.seconds)))
 }
 
 fn sink(logs: &Logs) -> io::Result<Sink> {

@@ -92,7 +92,7 @@ fn is_plain(char: char) -> bool {
 }
 
 /// The `{file}` of a line; the settings allow no such variable in the path.
-const FILE: &str = "sites";
+pub(super) const FILE: &str = "sites";
 
 /// Bytes of a line's text that are kept; `...` says that there was more.
 const MOST_TEXT_BYTES: usize = 8 * 1024;

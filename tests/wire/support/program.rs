@@ -264,6 +264,7 @@ const PROGRAMS: &[&str] = &[
     "man",
     "mod_php",
     "wordpress",
+    "python3-jsonschema",
     "python3-django",
     "python3-h2",
     "python3-websockets",

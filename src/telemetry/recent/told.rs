@@ -1,12 +1,20 @@
-//! What is told of one request, to whoever has its id.
+//! A remembered request in JSON, as `parvis explain`, an account's status and the live page have it: whose fault it was,
+//! and where its time went, in seconds.
 
+use super::{Recalled, Texts};
 use crate::base::{Cause, Wait};
-use crate::telemetry::{Recalled, Texts};
 use jiff::Timestamp;
+use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
+use std::time::Duration;
 
-/// The request as JSON: whose fault it was, and where its time went, in seconds.
-pub(super) fn explain(recalled: &Recalled<String>) -> Value {
+impl Serialize for Recalled<String> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        told(self).serialize(serializer)
+    }
+}
+
+fn told(recalled: &Recalled<String>) -> Value {
     let Recalled { id, completed, duration, waits, status, cause, sent, received, texts } = recalled;
     let Texts { account, site, upstream, client, version, method, host, detail, path } = texts;
     let text = |text: &String| (!text.is_empty()).then(|| text.clone());
@@ -47,7 +55,7 @@ fn failure(cause: Cause, detail: &str) -> Value {
     })
 }
 
-fn rfc3339(at: std::time::Duration) -> String {
+fn rfc3339(at: Duration) -> String {
     let micros = i64::try_from(at.as_micros()).unwrap_or(i64::MAX);
     Timestamp::from_microsecond(micros).unwrap_or_default().to_string()
 }
