@@ -2,13 +2,14 @@
 //! `parvis status` and its like. Answers questions and passes wishes on; decides and changes nothing itself.
 
 mod client;
+mod live;
 mod page;
 mod server;
 mod socket;
 
 pub use client::{Answer, AskError, ask};
-pub use server::{serve_admin, serve_metrics};
-pub use socket::{AdminSocket, MetricsListener};
+pub use server::{serve_admin, serve_metrics, serve_page};
+pub use socket::{AdminSocket, MetricsListener, PageListener};
 
 use crate::telemetry::{Metrics, Recent};
 use std::borrow::Cow;

@@ -1,5 +1,6 @@
 //! Which path answers what, on the metrics listener and on the admin socket. Knows no connection.
 
+use super::live::live_page;
 use super::{Node, Readiness, Refused, Reply};
 use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE};
@@ -22,29 +23,23 @@ pub(super) fn metrics_page<B>(node: &impl Node, request: &Request<B>) -> Page {
 
 /// The admin socket's pages: reachable by whoever may open the socket.
 pub(super) async fn admin_page<B>(node: &impl Node, request: &Request<B>) -> Page {
-    let method = request.method();
+    if let Some(page) = live_page(node, request).await {
+        return page;
+    }
+    let wishes = request.method() == Method::POST;
     match request.uri().path() {
-        "/ready" if reads(method) => ready(node),
-        "/status" if reads(method) => reply(node.status(None)).await,
-        "/reload" if method == Method::POST => reply(node.reload()).await,
-        "/drain" if method == Method::POST => reply(node.drain()).await,
-        "/ready" | "/status" => method_not_allowed("GET, HEAD"),
+        "/reload" if wishes => reply(node.reload()).await,
+        "/drain" if wishes => reply(node.drain()).await,
         "/reload" | "/drain" => method_not_allowed("POST"),
-        path if path.starts_with("/explain/") => match (reads(method), path.strip_prefix("/explain/")) {
-            (true, Some(id)) => explained(node, id),
-            _ => method_not_allowed("GET, HEAD"),
-        },
-        path => match (path.strip_prefix("/status/"), path.strip_prefix("/restart/")) {
-            (Some(account), _) if reads(method) => reply(node.status(Some(account))).await,
-            (Some(_), _) => method_not_allowed("GET, HEAD"),
-            (_, Some(which)) if method == Method::POST => reply(node.restart(which)).await,
-            (_, Some(_)) => method_not_allowed("POST"),
-            (None, None) => not_found(),
+        path => match path.strip_prefix("/restart/") {
+            Some(which) if wishes => reply(node.restart(which)).await,
+            Some(_) => method_not_allowed("POST"),
+            None => not_found(),
         },
     }
 }
 
-fn reads(method: &Method) -> bool {
+pub(super) fn reads(method: &Method) -> bool {
     method == Method::GET || method == Method::HEAD
 }
 
@@ -55,14 +50,14 @@ fn metrics(node: &impl Node) -> Page {
     }
 }
 
-fn ready(node: &impl Node) -> Page {
+pub(super) fn ready(node: &impl Node) -> Page {
     match node.readiness() {
         Readiness::Ready => text(StatusCode::OK, "ready\n"),
         Readiness::NotReady(why) => text(StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {why}\n")),
     }
 }
 
-fn explained(node: &impl Node, id: &str) -> Page {
+pub(super) fn explained(node: &impl Node, id: &str) -> Page {
     match node.recent().find(&id.to_ascii_lowercase()) {
         Some(recalled) => json(StatusCode::OK, serde_json::json!(recalled).to_string()),
         None => json(StatusCode::NOT_FOUND, error("this node remembers no request with this id")),
@@ -82,17 +77,17 @@ fn error(why: &str) -> String {
     serde_json::json!({ "error": why }).to_string()
 }
 
-fn not_found() -> Page {
+pub(super) fn not_found() -> Page {
     text(StatusCode::NOT_FOUND, "there is no such page\n")
 }
 
-fn method_not_allowed(allowed: &'static str) -> Page {
+pub(super) fn method_not_allowed(allowed: &'static str) -> Page {
     let mut page = text(StatusCode::METHOD_NOT_ALLOWED, format!("allowed: {allowed}\n"));
     page.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
     page
 }
 
-fn text(status: StatusCode, body: impl Into<Bytes>) -> Page {
+pub(super) fn text(status: StatusCode, body: impl Into<Bytes>) -> Page {
     answer(status, "text/plain; charset=utf-8", body)
 }
 
@@ -100,7 +95,7 @@ fn json(status: StatusCode, body: impl Into<Bytes>) -> Page {
     answer(status, "application/json", body)
 }
 
-fn answer(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Page {
+pub(super) fn answer(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Page {
     let mut page = Response::new(Full::new(body.into()));
     *page.status_mut() = status;
     page.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));

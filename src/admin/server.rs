@@ -2,8 +2,9 @@
 //! these doors are for a few tools, and must hold when a stranger leans on them.
 
 use super::Node;
+use super::live::listener_page;
 use super::page::{Page, admin_page, metrics_page};
-use super::socket::{AdminSocket, MetricsListener};
+use super::socket::{AdminSocket, MetricsListener, PageListener};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -23,7 +24,27 @@ pub async fn serve_metrics(listener: MetricsListener, node: Arc<impl Node>) -> I
         let page = metrics_page(&*node, &request);
         async move { page }
     };
-    serve(|| listener.accept(), respond, METRICS_BOUNDS).await
+    serve(|| listener.accept(), open_at_once, respond, METRICS_BOUNDS).await
+}
+
+/// Serves the live page until it is dropped, and its connections with it.
+pub async fn serve_page(listener: PageListener, node: Arc<impl Node>) -> Infallible {
+    let listener = Arc::new(listener);
+    let of_request = Arc::clone(&listener);
+    let respond = move |request: http::Request<Incoming>| {
+        let (node, listener) = (Arc::clone(&node), Arc::clone(&of_request));
+        async move { listener_page(&*node, &request, &listener).await }
+    };
+    match listener.acceptor() {
+        None => serve(|| listener.accept(), open_at_once, respond, ADMIN_BOUNDS).await,
+        Some(acceptor) => {
+            let open = move |stream| {
+                let acceptor = acceptor.clone();
+                async move { acceptor.accept(stream).await }
+            };
+            serve(|| listener.accept(), open, respond, ADMIN_BOUNDS).await
+        }
+    }
 }
 
 /// Serves `/status`, `/ready`, `/reload`, `/restart` and `/drain` until it is dropped, and its connections with it.
@@ -32,7 +53,12 @@ pub async fn serve_admin(socket: AdminSocket, node: Arc<impl Node>) -> Infallibl
         let node = Arc::clone(&node);
         async move { admin_page(&*node, &request).await }
     };
-    serve(|| socket.accept(), respond, ADMIN_BOUNDS).await
+    serve(|| socket.accept(), open_at_once, respond, ADMIN_BOUNDS).await
+}
+
+/// What needs no handshake.
+pub(super) async fn open_at_once<Io>(io: Io) -> io::Result<Io> {
+    Ok(io)
 }
 
 /// What a listener's visitors may take.
@@ -46,14 +72,16 @@ pub(super) struct Bounds {
     pub(super) connection: Duration,
 }
 
-pub(super) async fn serve<Io, Accepting, Responding>(
+pub(super) async fn serve<Io, Opened, Accepting, Opening, Responding>(
     accept: impl Fn() -> Accepting,
+    open: impl Fn(Io) -> Opening,
     respond: impl Fn(http::Request<Incoming>) -> Responding + Clone + Send + 'static,
     bounds: Bounds,
 ) -> Infallible
 where
-    Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    Opened: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     Accepting: Future<Output = io::Result<Io>>,
+    Opening: Future<Output = io::Result<Opened>> + Send + 'static,
     Responding: Future<Output = Page> + Send + 'static,
 {
     let mut connections = JoinSet::new();
@@ -65,7 +93,14 @@ where
         tokio::select! {
             accepted = accept() => match accepted {
                 Ok(io) => {
-                    let connection = connection(io, respond.clone(), bounds.header);
+                    let (opening, respond) = (open(io), respond.clone());
+                    let connection = async move {
+                        match timeout(bounds.header, opening).await {
+                            Ok(Ok(io)) => connection(io, respond, bounds.header).await,
+                            Ok(Err(error)) => tracing::debug!(%error, "a handshake of the live page failed"),
+                            Err(_) => {}
+                        }
+                    };
                     connections.spawn(timeout(bounds.connection, connection));
                 }
                 Err(error) => {

@@ -155,7 +155,9 @@ fn a_crowd_of_silent_connections_keeps_nobody_out_for_ever() {
             let respond = move |request: http::Request<hyper::body::Incoming>| {
                 std::future::ready(page::metrics_page(&*node, &request))
             };
-            tokio::spawn(async move { server::serve(|| listener.accept(), respond, bounds).await });
+            tokio::spawn(async move {
+                server::serve(|| listener.accept(), server::open_at_once, respond, bounds).await
+            });
             let mut crowd = Vec::new();
             for _ in 0..10 {
                 crowd.push(TcpStream::connect(address).await.unwrap());

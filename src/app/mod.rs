@@ -6,7 +6,7 @@ mod handle;
 mod signals;
 mod worker;
 
-use crate::admin::{AdminSocket, MetricsListener, serve_admin, serve_metrics};
+use crate::admin::{AdminSocket, MetricsListener, PageListener, serve_admin, serve_metrics, serve_page};
 use crate::base::{DrainSwitch, now};
 use crate::config::{self, Node};
 use crate::control::{Control, ProgramWish, Programs, Shared};
@@ -26,6 +26,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use signals::{Signals, Wish};
 use std::fmt::Display;
 use std::io::{self, Write};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
 use std::rc::Rc;
@@ -47,7 +48,7 @@ pub fn use_all_descriptors() {
 /// 71 for what the system refuses (EX_OSERR).
 pub fn run(node: Node) -> ExitCode {
     // Before the first thread: it changes the environment.
-    run_and_tell(node, Inherited::from_environment(), || {})
+    run_and_tell(node, Inherited::from_environment(), |_| {})
 }
 
 /// Runs the launcher of `node` until it is told to end. 0 then, 71 for what the system refuses (EX_OSERR), 78 where the
@@ -88,7 +89,7 @@ pub fn demo() -> ExitCode {
         }
     };
     match config::load_node(&demo.node_file()) {
-        Ok(node) => run_and_tell(node, sockets, || invite(&demo)),
+        Ok(node) => run_and_tell(node, sockets, |page| invite(&demo, page)),
         Err(report) => {
             complain(&report);
             ExitCode::from(CONFIG_ERROR)
@@ -108,8 +109,8 @@ pub fn demo_server() -> ExitCode {
 }
 
 /// Says what to try. Whoever closed the terminal's end is not there to read it.
-fn invite(demo: &demo::Demo) {
-    let _ = io::stdout().write_all(demo.invitation().as_bytes());
+fn invite(demo: &demo::Demo, page: Option<SocketAddr>) {
+    let _ = io::stdout().write_all(demo.invitation(page).as_bytes());
 }
 
 /// Says why there is nothing to run, before there is a log.
@@ -117,8 +118,8 @@ fn complain(why: &dyn Display) {
     let _ = writeln!(io::stderr(), "{why}");
 }
 
-/// Runs a node; `serving` is called once connections are accepted.
-fn run_and_tell(node: Node, inherited: Inherited, serving: impl FnOnce()) -> ExitCode {
+/// Runs a node; `serving` is called once connections are accepted, with the address of the live page.
+fn run_and_tell(node: Node, inherited: Inherited, serving: impl FnOnce(Option<SocketAddr>)) -> ExitCode {
     let log = match NodeLog::start() {
         Ok(log) => log,
         Err(error) => {
@@ -128,7 +129,7 @@ fn run_and_tell(node: Node, inherited: Inherited, serving: impl FnOnce()) -> Exi
     };
     let code = match Running::start(node, inherited) {
         Ok(running) => {
-            serving();
+            serving(running.page_listener.as_ref().and_then(|page| page.local_addr().ok()));
             running.until_drained()
         }
         Err(failed) => {
@@ -151,6 +152,7 @@ struct Running {
     recent: Arc<Recent>,
     admin: Option<AdminSocket>,
     metrics_listener: Option<MetricsListener>,
+    page_listener: Option<PageListener>,
     log_writer: Rc<LogWriter>,
     workers: Vec<JoinHandle<io::Result<()>>>,
     resolving: (Resolving, Arc<Reach>),
@@ -203,6 +205,11 @@ impl Running {
                 .map_err(|error| Failed::os(format!("[metrics] address {address}: {error}")))
         };
         let metrics_listener = node.metrics.map(bind).transpose()?;
+        let bind = |page| {
+            PageListener::bind(page)
+                .map_err(|error| Failed::os(format!("[admin] page {}: {error}", page.address)))
+        };
+        let page_listener = node.admin.page.as_ref().map(bind).transpose()?;
         let metrics = Arc::new(Metrics::new().map_err(Failed::os)?);
         let (log_writer, log_factory) = LogWriter::start(&node.logs).map_err(Failed::os)?;
         metrics.observe_access_log(log_writer.tally());
@@ -273,6 +280,7 @@ impl Running {
             recent,
             admin,
             metrics_listener,
+            page_listener,
             log_writer,
             workers,
             resolving: (resolving, reach),
@@ -293,6 +301,9 @@ impl Running {
         if let Some(Ok(address)) = self.metrics_listener.as_ref().map(MetricsListener::local_addr) {
             tracing::info!("listening on {address} (metrics)");
         }
+        if let Some(Ok(address)) = self.page_listener.as_ref().map(PageListener::local_addr) {
+            tracing::info!("listening on {address} (page)");
+        }
     }
 
     /// Serves until somebody asks for a drain, then drains: `/ready` turns red first, after `drain_delay` connections
@@ -308,6 +319,7 @@ impl Running {
             recent,
             admin,
             metrics_listener,
+            page_listener,
             log_writer,
             workers,
             resolving: (resolving, reach),
@@ -327,6 +339,9 @@ impl Running {
             }
             if let Some(listener) = metrics_listener {
                 tasks.spawn_local(serve_metrics(listener, Arc::clone(&handle)));
+            }
+            if let Some(listener) = page_listener {
+                tasks.spawn_local(serve_page(listener, Arc::clone(&handle)));
             }
             tasks
                 .run_until(async {

@@ -3,6 +3,7 @@
 
 mod addr;
 mod allowance;
+mod base64;
 mod buffer;
 mod cause;
 mod clock;
@@ -22,6 +23,7 @@ pub(crate) mod sync;
 
 pub use addr::{AddressText, ClientAddr, ClientKey, LocalAddr, PeerAddr};
 pub use allowance::Allowance;
+pub use base64::base64;
 pub use buffer::{BUFFER_BYTES, Buffer, LARGE_BUFFER_BYTES};
 pub use cause::{Blame, Cause, Refusal, Verdict};
 pub use clock::{Clock, now, wall};

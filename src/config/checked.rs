@@ -84,6 +84,26 @@ pub struct Admin {
     pub socket: Option<PathBuf>,
     /// Requests that are remembered, over all workers; 0: none.
     pub recent_requests: usize,
+    /// `page`: the live page on a listener of its own.
+    pub page: Option<LivePage>,
+}
+
+/// The listener of the live page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LivePage {
+    /// Where it listens: a loopback address, but for TLS of which both ends show a certificate.
+    pub address: SocketAddr,
+    /// Who may come over TLS.
+    pub mutual: Option<MutualTls>,
+}
+
+/// TLS of which both ends show a certificate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MutualTls {
+    /// The node's chain and key.
+    pub certificate: PathBuf,
+    /// Who signs the certificates of those that are let in.
+    pub client_ca: PathBuf,
 }
 
 /// One `[[trust]]`: peers whose word on the visitor's address and scheme is believed.

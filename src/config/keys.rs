@@ -174,7 +174,7 @@ pub(super) static ADMIN: Section = Section {
     header: "[admin]",
     many: false,
     about: "Where `parvis status`, `explain`, `reload` and `drain` reach the node.",
-    keys: &[&ADMIN_SOCKET, &d::RECENT_REQUESTS],
+    keys: &[&ADMIN_SOCKET, &d::RECENT_REQUESTS, &ADMIN_PAGE, &ADMIN_PAGE_CERTIFICATE, &ADMIN_PAGE_CLIENT_CA],
     tables: &[],
     later: &[Later { name: "address", hint: "the socket is the only way in" }],
     foreign: &[],
@@ -184,6 +184,26 @@ pub(super) const ADMIN_SOCKET: Key = Key {
     takes: "a path",
     absent: Absent::Text(d::ADMIN_SOCKET),
     effect: "A unix socket that only the node's own user and root may open.",
+};
+
+pub(super) const ADMIN_PAGE: Key = Key {
+    name: "page",
+    takes: "a loopback address and a port: `\"[::1]:9146\"`; with `page_certificate` and `page_client_ca` any address",
+    absent: Absent::Means("the live page is on the admin socket alone"),
+    effect: "Where a browser finds the live page: the node, its accounts, their failures, read only. In clear it answers to \
+             `localhost` and loopback addresses alone. Takes effect at a restart.",
+};
+pub(super) const ADMIN_PAGE_CERTIFICATE: Key = Key {
+    name: "page_certificate",
+    takes: "a PEM file with chain and key",
+    absent: Absent::Means("the live page is served in clear"),
+    effect: "What the live page shows over TLS.",
+};
+pub(super) const ADMIN_PAGE_CLIENT_CA: Key = Key {
+    name: "page_client_ca",
+    takes: "a PEM file",
+    absent: Absent::Means("the live page is served in clear"),
+    effect: "Who signs the certificates of the browsers that are let in.",
 };
 
 /// `[pages]`, of the node file and of documents.

@@ -1,8 +1,8 @@
 //! The node file: tree → [`Node`].
 
 use super::checked::{
-    Acme, Admin, Allowed, HeadLimits, Launcher, Limits, Listen, Logs, Node, Outside, Protocols, Switches,
-    Timeouts, TlsProfile, bytes,
+    Acme, Admin, Allowed, HeadLimits, Launcher, Limits, Listen, LivePage, Logs, MutualTls, Node, Outside,
+    Protocols, Switches, Timeouts, TlsProfile, bytes,
 };
 use super::machine::Machine;
 use super::nearest::nearest;
@@ -76,7 +76,28 @@ fn admin(table: &Table<'_>) -> Admin {
     Admin {
         socket: path(table, &keys::ADMIN_SOCKET).or_else(|| Some(d::ADMIN_SOCKET.into())),
         recent_requests: table.setting(&d::RECENT_REQUESTS) as usize,
+        page: live_page(table),
     }
+}
+
+/// The live page tells of every account: it is shown to this machine, or to who has a certificate.
+fn live_page(table: &Table<'_>) -> Option<LivePage> {
+    let files = [&keys::ADMIN_PAGE_CERTIFICATE, &keys::ADMIN_PAGE_CLIENT_CA].map(|key| table.get(key));
+    let [certificate, client_ca] = files.map(|value| value.and_then(|value| value.path_buf()));
+    let value = table.get(&keys::ADMIN_PAGE)?;
+    let address = value.parse(socket_address)?;
+    let mutual = match (certificate, client_ca) {
+        (Some(certificate), Some(client_ca)) => Some(MutualTls { certificate, client_ca }),
+        (None, None) if address.ip().is_loopback() => None,
+        _ => {
+            let wrong = Wrong::new(format!("{address} shows every account to whoever comes"));
+            value.refuse(wrong.hint(
+                "write a loopback address as in \"[::1]:9146\", or page_certificate and page_client_ca",
+            ));
+            return None;
+        }
+    };
+    Some(LivePage { address, mutual })
 }
 
 fn accounts(top: &Table<'_>) -> (PathBuf, Option<(AccountName, SiteName)>) {

@@ -438,6 +438,7 @@ fn needs_restart(old: &Node, new: &Node) -> Vec<&'static str> {
         ("node.user", old.user != new.user),
         ("node.state", old.state != new.state),
         ("admin.socket", old.admin.socket != new.admin.socket),
+        ("admin.page", old.admin.page != new.admin.page),
         ("admin.recent_requests", old.admin.recent_requests != new.admin.recent_requests),
         ("metrics.address", old.metrics != new.metrics),
     ]

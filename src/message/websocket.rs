@@ -1,5 +1,6 @@
 //! The key that an HTTP/1 WebSocket handshake needs and HTTP/2 leaves out (RFC 6455 §4, RFC 8441 §5).
 
+use crate::base::base64;
 use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 
 /// A `Sec-WebSocket-Key` of our own, for a WebSocket that came by HTTP/2 and goes on by HTTP/1.
@@ -29,32 +30,9 @@ pub fn websocket_accept(key: &[u8]) -> [u8; 28] {
     base64(digest(&SHA1_FOR_LEGACY_USE_ONLY, &text).as_ref())
 }
 
-/// Base 64 with padding (RFC 4648 §4). `TEXT` is the length that `bytes` come to.
-fn base64<const TEXT: usize>(bytes: &[u8]) -> [u8; TEXT] {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = [b'='; TEXT];
-    for (quad, group) in text.chunks_mut(4).zip(bytes.chunks(3)) {
-        let bits =
-            (0..3).fold(0, |bits, place| bits << 8 | u32::from(group.get(place).copied().unwrap_or(0)));
-        for (place, character) in quad.iter_mut().enumerate().take(group.len() + 1) {
-            *character = ALPHABET[(bits >> (18 - 6 * place)) as usize & 63];
-        }
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn base64_as_in_rfc_4648() {
-        assert_eq!(&base64::<0>(b""), b"");
-        assert_eq!(&base64::<4>(b"f"), b"Zg==");
-        assert_eq!(&base64::<4>(b"fo"), b"Zm8=");
-        assert_eq!(&base64::<4>(b"foo"), b"Zm9v");
-        assert_eq!(&base64::<8>(b"foobar"), b"Zm9vYmFy");
-    }
 
     #[test]
     fn the_handshake_of_rfc_6455() {

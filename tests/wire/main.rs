@@ -38,6 +38,7 @@ mod squatters;
 mod chaos;
 mod launcher;
 mod soak;
+mod live;
 mod records;
 mod blame;
 mod commands;

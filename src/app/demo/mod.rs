@@ -9,7 +9,7 @@ use crate::listen::Inherited;
 use crate::tls::dev::Ca;
 use std::fmt::Write as _;
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, TcpListener};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
@@ -64,10 +64,13 @@ impl Demo {
     }
 
     /// What to try, as a table of URLs and lines to paste.
-    pub fn invitation(&self) -> String {
+    pub fn invitation(&self, page: Option<SocketAddr>) -> String {
         let Ports { clear, tls } = self.ports;
         let ca = self.directory.join("ca.pem");
         let ca = ca.display();
+        let program = std::env::current_exe().unwrap_or_else(|_| "parvis".into());
+        let (program, node_file) = (program.display(), self.node_file());
+        let node_file = node_file.display();
         let mut text = String::new();
         let urls = [
             (format!("https://alice.localhost:{tls}/"), "a page"),
@@ -88,6 +91,9 @@ impl Demo {
         for (url, what) in &urls {
             let _ = writeln!(text, "  {url:<44} {what}");
         }
+        if let Some(page) = page {
+            let _ = writeln!(text, "  {:<44} the node itself, live", format!("http://{page}/"));
+        }
         let _ = writeln!(text, "\nTry:\n");
         for line in [
             format!("curl --cacert {ca} https://alice.localhost:{tls}/"),
@@ -96,6 +102,7 @@ impl Demo {
             format!("curl --cacert {ca} -i https://carol.localhost:{tls}/"),
             format!("curl --cacert {ca} -N --max-time 5 https://bob.localhost:{tls}/events"),
             format!("curl -i http://old.localhost:{clear}/some/path"),
+            format!("{program} status --config {node_file}"),
         ] {
             let _ = writeln!(text, "  {line}");
         }
@@ -158,7 +165,7 @@ fn node_file(ports: Ports) -> String {
     }
     text.push_str(
         "\n[accounts]\ndirectory = \"accounts.d\"\n\n[certificates]\ndirectory = \"certificates\"\n\n\
-         [admin]\nsocket = \"admin.sock\"\n\n[launcher]\ndirectory = \"programs\"\nuid_min = 1\n",
+         [admin]\nsocket = \"admin.sock\"\npage = \"127.0.0.1:0\"\n\n[launcher]\ndirectory = \"programs\"\nuid_min = 1\n",
     );
     text
 }

@@ -268,6 +268,8 @@ impl Files {
     /// Sets `key` of `[table]` in the node file to the TOML `value`.
     #[must_use]
     pub fn set(mut self, table: &str, key: &str, value: &str) -> Self {
+        // One more line tells that it listens.
+        self.listeners += usize::from((table, key) == ("admin", "page"));
         let header = format!("[{table}]\n");
         let line = format!("{key} = {value}\n");
         let Some(at) = self.node.find(&header) else {
