@@ -224,7 +224,7 @@ pub(super) const LOGS_HTTP: Key = Key {
     name: "http",
     takes: "a relative path with `{account}`, `{file}`, `{year}`, `{month}`, `{date}` in it",
     absent: Absent::Text(d::HTTP_LOG),
-    effect: "The path of an access log. `{file}` is `http`; `{date}` is `2026-03-14` in local time.",
+    effect: "The path of an access log. `{file}` is the site's `log_file`; `{date}` is `2026-03-14` in local time.",
 };
 pub(super) const LOGS_SITES: Key = Key {
     name: "sites",

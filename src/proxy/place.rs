@@ -20,7 +20,7 @@ pub fn find(connection: &Connection, head: &RequestHead, record: &mut Record) ->
     match connection.worker.hosts.resolve(&head.authority().host, head.path(), connection.local.0.ip()) {
         Resolution::Site(matched) => {
             record.believe(connection, head, &matched.form.trust);
-            record.found(&matched.account, &matched.site().log_format);
+            record.found(&matched.account, matched.site());
             Ok(matched)
         }
         Resolution::NoPath { account, form } => {

@@ -4,9 +4,9 @@ use super::asker::Asker;
 use super::connection::Connection;
 use super::exchange::Times;
 use super::worker::Event;
-use crate::account::Account;
+use crate::account::{Account, Site};
 use crate::base::{AccountName, Cause, Headers, Refusal, Repairs, RequestId, TrustName, now};
-use crate::config::LogFormat;
+use crate::config::{LogFile, LogFormat};
 use crate::message::{Known, RequestHead, Scheme, Version};
 use crate::telemetry::{self, Done, InFlight, LogProtocol, Protocol, TunnelGauge};
 use std::net::IpAddr;
@@ -20,6 +20,7 @@ pub struct Record {
     asker: Asker,
     account: Option<Arc<Account>>,
     format: LogFormat,
+    file: LogFile,
     status: u16,
     cause: Option<Cause>,
     repairs: Repairs,
@@ -46,6 +47,7 @@ impl Record {
             asker: Asker::of_connection(connection),
             account: None,
             format: LogFormat::Advanced,
+            file: LogFile::default(),
             status: 0,
             cause: None,
             repairs: head.repairs(),
@@ -81,10 +83,11 @@ impl Record {
         self.asker.believe(connection, head, trust);
     }
 
-    /// Whose request it is, and how its line is written.
-    pub fn found(&mut self, account: &Arc<Account>, format: &LogFormat) {
+    /// Whose request it is, and how and where its line is written.
+    pub fn found(&mut self, account: &Arc<Account>, site: &Site) {
         self.belongs_to(account);
-        self.format = format.clone();
+        self.format = site.log_format.clone();
+        self.file = site.log_file.clone();
     }
 
     /// Whose request it is.
@@ -172,7 +175,7 @@ impl Record {
         let secured = self.asker.scheme == Scheme::Https;
         worker.access_log.write(&telemetry::Record {
             account: self.account.as_ref().map(|account| account.name()),
-            site_file: "http",
+            site_file: self.file.as_str(),
             format: &self.format,
             host: Some(head.authority().host.as_bytes()),
             client: self.asker.text,

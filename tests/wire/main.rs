@@ -39,6 +39,7 @@ mod chaos;
 mod launcher;
 mod soak;
 mod records;
+mod log_files;
 mod commands;
 mod demo;
 mod real_programs;

@@ -1,7 +1,9 @@
 //! A checked account document.
 
 use super::{Protocols, Timeouts, TlsProfile};
-use crate::base::{Access, AccountName, Host, Rate, SiteAddress, SiteName, TrustName, UpstreamName};
+use crate::base::{
+    Access, AccountName, Host, LogFileName, Rate, SiteAddress, SiteName, TrustName, UpstreamName,
+};
 use std::borrow::Cow;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -336,6 +338,8 @@ pub struct Site {
     pub lend: bool,
     /// `log_format`.
     pub log_format: LogFormat,
+    /// `log_file`.
+    pub log_file: LogFile,
 }
 
 impl Site {
@@ -352,6 +356,7 @@ impl Site {
             hsts: None,
             lend: false,
             log_format: LogFormat::Advanced,
+            log_file: LogFile::default(),
         }
     }
 }
@@ -427,6 +432,25 @@ impl LogFormat {
             _ => None,
         })
     }
+}
+
+/// `log_file`: which of the account's access logs. The one that nearly all have costs nothing to pass on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LogFile(Option<LogFileName>);
+
+impl LogFile {
+    /// The file of this name.
+    pub fn named(name: LogFileName) -> Self {
+        Self(Some(name))
+    }
+
+    /// Its name: `{file}` of the path.
+    pub fn as_str(&self) -> &str {
+        self.0.as_ref().map_or(Self::DEFAULT, LogFileName::as_str)
+    }
+
+    /// The file of sites that name none.
+    pub const DEFAULT: &'static str = "http";
 }
 
 /// A part of a line of the access log, named after the variable it stands for.

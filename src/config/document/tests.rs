@@ -115,6 +115,7 @@ fn every_key_arrives_where_it_belongs() {
         lend = true
         trim_path = true
         log_format = "standard"
+        log_file = "shop-2"
         [[site]]
         name = "old"
         addresses = []
@@ -193,9 +194,9 @@ fn every_key_arrives_where_it_belongs() {
         Some(Hsts { max_age: seconds(365 * 86_400), include_subdomains: true, preload: true })
     );
     assert!(blog.force_https && blog.lend && blog.trim_path);
-    assert_eq!(blog.log_format, LogFormat::Standard);
+    assert_eq!((&blog.log_format, blog.log_file.as_str()), (&LogFormat::Standard, "shop-2"));
     assert!(!old.force_https && !old.lend && old.hsts.is_none());
-    assert_eq!(old.log_format, LogFormat::Advanced);
+    assert_eq!((&old.log_format, old.log_file.as_str()), (&LogFormat::Advanced, "http"));
     let redirect = Redirect { to: "https://www.alice.test".into(), status: 308, keep_path: true };
     assert_eq!(old.action, SiteAction::Redirect(redirect));
 }
@@ -631,11 +632,24 @@ const WRONG_SITES: &[(&str, &[&str])] = &[
         &["7:24: site[0].addresses[1]: \"a.test\" is already site[0].addresses[0]"],
     ),
     (
-        "upstream = \"web\"\naddresses = []\ntrim_path = 1\nlog_file = \"x\"",
+        "upstream = \"web\"\naddresses = []\ntrim_path = 1\npages = \"x\"",
         &[
             "8:13: site[0].trim_path: 1 stands where true or false belongs",
-            "9:1: site[0].log_file: this version does not have it yet (remove it: every site of the account writes to the \
-         file `http`)",
+            "9:1: site[0].pages: this version does not have it yet (remove it: error pages are Parvis' own)",
+        ],
+    ),
+    (
+        "upstream = \"web\"\naddresses = []\nlog_file = \"Shop\"",
+        &[
+            "8:12: site[0].log_file: \"Shop\" is not the name of a log file (a name starts with a-z or 0-9 and holds only \
+             a-z, 0-9 and '-')",
+        ],
+    ),
+    (
+        "upstream = \"web\"\naddresses = []\nlog_file = \"../bob/shop.log\"",
+        &[
+            "8:12: site[0].log_file: \"../bob/shop.log\" is not the name of a log file (write \"shop\": `[logs] http` of \
+             the node makes a path of it)",
         ],
     ),
     (

@@ -1,5 +1,6 @@
 //! The keys of an account document.
 
+use super::super::checked::LogFile;
 use super::super::defaults as d;
 use super::super::setting::{Absent, Key, Later, Section};
 use super::{
@@ -289,10 +290,10 @@ pub(in crate::config) static SITE: Section = Section {
         &d::FORCE_HTTPS,
         &d::LEND,
         &SITE_LOG_FORMAT,
+        &SITE_LOG_FILE,
     ],
     tables: &[&REDIRECT, &ANSWER, &SITE_LIMITS, &SITE_TIMEOUTS, &HSTS],
     later: &[
-        Later { name: "log_file", hint: "every site of the account writes to the file `http`" },
         Later { name: "pages", hint: "error pages are Parvis' own" },
         Later { name: "compression", hint: "the upstream compresses" },
         Later { name: "waf", hint: "requests reach the upstream unfiltered" },
@@ -325,6 +326,13 @@ pub(in crate::config) const SITE_LOG_FORMAT: Key = Key {
             text with `{variables}`",
     absent: Absent::Text("advanced"),
     effect: "The form of the site's access log: see [logs.md](logs.md#formats).",
+};
+
+pub(in crate::config) const SITE_LOG_FILE: Key = Key {
+    name: "log_file",
+    takes: "a name: `a-z`, `0-9` and `-`, at most 63",
+    absent: Absent::Text(LogFile::DEFAULT),
+    effect: "Which of the account's access logs the site writes: `{file}` in `[logs] http` of the node. Sites may share one.",
 };
 
 /// `answer`.
