@@ -45,11 +45,9 @@ fn metrics() -> Prepared {
 fn line() -> Prepared {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let logs = Logs {
-        credentials: false,
         directory: Some(directory.path().to_owned()),
-        access: true,
         http: "{account}/access.log".to_owned(),
-        sites: "{account}/sites.log".to_owned(),
+        ..Logs::default()
     };
     let (writer, factory) = LogWriter::start(&logs).expect("a log");
     let (log, tally) = (factory.worker(), writer.tally());

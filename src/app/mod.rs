@@ -209,6 +209,7 @@ impl Running {
         let (names, resolving) = names();
         let reach = Reach::new(node.upstreams.clone(), names);
         let hosts = Arc::new(Hosts::reaching(Arc::clone(&reach)));
+        log_writer.keep_by(handle::retention_source(Arc::clone(&hosts)));
         metrics.observe_accounts(handle::account_source(Arc::clone(&hosts)));
         let workers = node.workers;
         let node = Arc::new(ArcSwap::from_pointee(node));

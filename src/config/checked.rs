@@ -258,6 +258,10 @@ impl Default for Switches {
     }
 }
 
+/// How long finished logs are kept; `None`: for ever.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Retention(pub Option<Duration>);
+
 /// `[logs]`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Logs {
@@ -271,6 +275,10 @@ pub struct Logs {
     pub http: String,
     /// Template of a site log's path below `directory`; without that there is none.
     pub sites: String,
+    /// `gzip`: whether logs of finished days are compressed.
+    pub gzip: bool,
+    /// `retention`, of accounts that say nothing else.
+    pub retention: Retention,
 }
 
 /// `[limits]` of the node. `None` is "unlimited".

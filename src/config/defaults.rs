@@ -7,7 +7,7 @@ mod switches;
 pub(super) use site::*;
 pub(super) use switches::*;
 
-use super::checked::{AccountLimits, HeadLimits, Launcher, Limits, Timeouts};
+use super::checked::{AccountLimits, HeadLimits, Launcher, Limits, Logs, Retention, Timeouts};
 use super::scalar::{Auto, Lasting};
 use super::setting::Setting;
 use crate::base::{ByteSize, Rate};
@@ -73,6 +73,29 @@ pub(super) const ACCESS_LOG: Setting<bool> = Setting {
     reason: "A customer whose site misbehaves asks for the log first.",
     cost: "A line a request, written by a thread of its own; when the disk cannot follow, lines are dropped and \
            counted, requests are not slowed.",
+};
+
+/// `[logs] gzip`.
+pub(super) const LOG_GZIP: Setting<bool> = Setting {
+    name: "gzip",
+    default: true,
+    least: false,
+    most: true,
+    effect: "Whether logs of finished days become `NAME.gz`, an hour after midnight. For templates that say the day.",
+    reason: "A log shrinks to a tenth or less, and nobody appends to it any more.",
+    cost: "Some 30 ms of a CPU for a megabyte, by a thread of the least priority.",
+};
+
+/// `[logs] retention`, of the node and of an account.
+pub(super) const LOG_RETENTION: Setting<Lasting> = Setting {
+    name: "retention",
+    default: Lasting(None),
+    least: Lasting(Some(DAY)),
+    most: Lasting(None),
+    effect: "How long a log is kept after the day it is of; then it is deleted. What an account's document says holds for \
+             that account, be it more or less; the node's for all others, and for those that have gone.",
+    reason: "What is deleted does not come back: somebody has to decide.",
+    cost: "Disk. Where it is forgotten, until the disk is full.",
 };
 
 /// `[logs] http`.
@@ -556,6 +579,20 @@ pub(super) fn connections_for(descriptors: Option<u64>) -> usize {
     let Auto::Fixed(most) = CONNECTIONS.most else { return 1 };
     let half = descriptors.map_or(u64::MAX, |limit| limit.saturating_sub(OWN_DESCRIPTORS) / 2);
     half.clamp(1, u64::from(most)) as usize
+}
+
+impl Default for Logs {
+    fn default() -> Self {
+        Self {
+            credentials: LOG_CREDENTIALS.default,
+            directory: None,
+            access: ACCESS_LOG.default,
+            http: HTTP_LOG.to_owned(),
+            sites: SITES_LOG.to_owned(),
+            gzip: LOG_GZIP.default,
+            retention: Retention(LOG_RETENTION.default.0),
+        }
+    }
 }
 
 impl Default for Launcher {

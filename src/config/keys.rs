@@ -209,9 +209,17 @@ pub(super) static LOGS: Section = Section {
     header: "[logs]",
     many: false,
     about: "Where access logs and site logs go. What happens to the node itself is told on standard error.",
-    keys: &[&LOGS_DIRECTORY, &d::ACCESS_LOG, &d::LOG_CREDENTIALS, &LOGS_HTTP, &LOGS_SITES],
+    keys: &[
+        &LOGS_DIRECTORY,
+        &d::ACCESS_LOG,
+        &d::LOG_CREDENTIALS,
+        &LOGS_HTTP,
+        &LOGS_SITES,
+        &d::LOG_GZIP,
+        &d::LOG_RETENTION,
+    ],
     tables: &[],
-    later: &[Later { name: "retention", hint: "logrotate or a timer deletes old files" }],
+    later: &[],
     foreign: &[],
 };
 pub(super) const LOGS_DIRECTORY: Key = Key {

@@ -1,8 +1,8 @@
 //! The node file: tree → [`Node`].
 
 use super::checked::{
-    Acme, Allowed, HeadLimits, Launcher, Limits, Listen, Logs, Node, Outside, Protocols, Switches, Timeouts,
-    TlsProfile, bytes,
+    Acme, Allowed, HeadLimits, Launcher, Limits, Listen, Logs, Node, Outside, Protocols, Retention, Switches,
+    Timeouts, TlsProfile, bytes,
 };
 use super::machine::Machine;
 use super::nearest::nearest;
@@ -224,6 +224,8 @@ fn logs(table: &Table<'_>) -> Logs {
         credentials: table.setting(&d::LOG_CREDENTIALS),
         http: template(&keys::LOGS_HTTP, &HTTP_VARIABLES).unwrap_or_else(|| d::HTTP_LOG.to_owned()),
         sites: template(&keys::LOGS_SITES, &SITES_VARIABLES).unwrap_or_else(|| d::SITES_LOG.to_owned()),
+        gzip: table.setting(&d::LOG_GZIP),
+        retention: Retention(table.setting(&d::LOG_RETENTION).0),
     }
 }
 

@@ -1,6 +1,6 @@
 //! A checked account document.
 
-use super::{Protocols, Timeouts, TlsProfile};
+use super::{Protocols, Retention, Timeouts, TlsProfile};
 use crate::base::{
     Access, AccountName, Host, LogFileName, Rate, SiteAddress, SiteName, TrustName, UpstreamName,
 };
@@ -32,6 +32,8 @@ pub struct Document {
     pub limits: AccountLimits,
     /// Timeouts in effect.
     pub timeouts: Timeouts,
+    /// `[logs] retention` in effect.
+    pub log_retention: Retention,
     /// `[run]`.
     pub run: Run,
     /// `[[certificate]]`: attached, first in order.
@@ -55,6 +57,7 @@ impl Document {
             access: Access::default(),
             limits: AccountLimits::default(),
             timeouts: Timeouts::default(),
+            log_retention: Retention::default(),
             run: Run::default(),
             certificates: Vec::new(),
             upstreams: Vec::new(),

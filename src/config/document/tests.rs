@@ -29,13 +29,7 @@ fn node() -> Node {
         admin: None,
         metrics: None,
         launcher: Launcher::default(),
-        logs: Logs {
-            credentials: false,
-            directory: None,
-            access: true,
-            http: String::new(),
-            sites: String::new(),
-        },
+        logs: Logs::default(),
         limits: Limits::default(),
         timeouts: Timeouts::default(),
     }
@@ -98,6 +92,8 @@ fn every_key_arrives_where_it_belongs() {
         [[certificate]]
         names = ["pay.alice.test", "*.alice.test"]
         file = "pay.pem"
+        [logs]
+        retention = "90d"
         [[upstream]]
         name = "web"
         address = "https://[2001:db8::7]:8443/"
@@ -126,6 +122,7 @@ fn every_key_arrives_where_it_belongs() {
     );
     let seconds = Duration::from_secs;
     assert_eq!(document.state, AccountState::Maintenance);
+    assert_eq!(document.log_retention, Retention(Some(seconds(90 * 86_400))));
     assert_eq!(document.terms.tls_profile, TlsProfile::Modern);
     let rate = Some(Rate { count: 500, period: seconds(1) });
     assert_eq!(
@@ -849,6 +846,28 @@ log_format = 11
             "site[1].addresses[0]",
             "site[1].upstream",
             "site[1].log_format",
+        ]
+    );
+}
+
+/// An account's word holds for it, be it less than the node's or more.
+#[test]
+fn the_retention_of_logs_is_the_account_s_own() {
+    let days = |days: u64| Retention(Some(Duration::from_hours(24 * days)));
+    let node = Node { logs: Logs { retention: days(30), ..Logs::default() }, ..node() };
+    for (text, retention) in [
+        ("", days(30)),
+        ("[logs]\nretention = \"1d\"", days(1)),
+        ("[logs]\nretention = \"365d\"", days(365)),
+        ("[logs]\nretention = \"never\"", Retention(None)),
+    ] {
+        assert_eq!(check_with(text, &node).unwrap().log_retention, retention, "{text}");
+    }
+    assert_eq!(
+        problems("[logs]\nretention = \"12h\"\nhttp = \"x\""),
+        [
+            "2:13: logs.retention: \"12h\" is less than the least, \"1d\" (write \"never\" for no end)",
+            "3:1: logs.http: no such key (`http` belongs in the node file, in [logs])",
         ]
     );
 }

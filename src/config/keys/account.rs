@@ -32,13 +32,13 @@ pub(in crate::config) static ACCOUNT_FILE: Section = Section {
         &ACCOUNT_TIMEOUTS,
         &ACCOUNT_DENY,
         &ACCOUNT_ALLOW,
+        &ACCOUNT_LOGS,
         &RUN,
         &CERTIFICATE,
         &UPSTREAM,
         &SITE,
     ],
     later: &[
-        Later { name: "logs", hint: "the node's `[logs]` hold for every account" },
         Later { name: "waf", hint: "requests reach the upstream unfiltered" },
         Later { name: "cache", hint: "every request goes to its upstream" },
     ],
@@ -174,6 +174,18 @@ pub(in crate::config) static ACCOUNT_ALLOW: Section = Section {
     keys: &[&NETWORKS_FROM],
     tables: &[],
     later: ACCOUNT_DENY.later,
+    foreign: &[],
+};
+
+/// `[logs]` of an account.
+pub(in crate::config) static ACCOUNT_LOGS: Section = Section {
+    name: "logs",
+    header: "[logs]",
+    many: false,
+    about: "The account's own word on its logs. Where and in which form they are written, the node and the sites say.",
+    keys: &[&d::LOG_RETENTION],
+    tables: &[],
+    later: &[],
     foreign: &[],
 };
 

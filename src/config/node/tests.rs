@@ -48,8 +48,10 @@ fn everything_but_listeners_and_accounts_has_a_default() {
         credentials: false,
         http: "{account}/http/{year}/{file}-{date}.log".into(),
         sites: "{account}/sites/{date}.log".into(),
+        gzip: true,
+        retention: Retention(None),
     };
-    assert_eq!(node.logs, logs);
+    assert_eq!((&node.logs, Logs::default()), (&logs, logs.clone()));
     assert_eq!(node.limits, Limits { connections: 32_640, ..Limits::default() });
     assert_eq!(node.timeouts, Timeouts::default());
     let listen = Listen {
@@ -102,6 +104,8 @@ fn every_key_arrives_where_it_belongs() {
         access = false
         http = "{account}/{file}-{month}.log"
         sites = "{account}/{year}.log"
+        gzip = false
+        retention = "30d"
         [limits]
         connections = 1000
         connections_per_client = "unlimited"
@@ -166,6 +170,8 @@ fn every_key_arrives_where_it_belongs() {
             credentials: false,
             http: "{account}/{file}-{month}.log".into(),
             sites: "{account}/{year}.log".into(),
+            gzip: false,
+            retention: Retention(Some(seconds(30 * 86_400))),
         }
     );
     assert_eq!(
@@ -296,9 +302,9 @@ const WRONG: &[(&str, &[&str])] = &[
     ),
     ("[logs]\nhttp = \"x}{\"", &["2:8: logs.http: \"x}{\" has a brace without its partner"]),
     (
-        "[logs]\nretention = \"30d\"",
+        "[logs]\nretention = \"30\"",
         &[
-            "2:1: logs.retention: this version does not have it yet (remove it: logrotate or a timer deletes old files)",
+            "2:13: logs.retention: \"30\" is not a duration (write a whole number and ms, s, m, h or d, as in \"30s\")",
         ],
     ),
     (

@@ -169,8 +169,23 @@ impl LogFile {
             }
         };
         match opened {
-            Ok(file) => {
-                let outcome = self.pending.write_to(&file);
+            Ok(mut file) => {
+                let mut outcome = self.pending.write(&file);
+                if outcome.error.is_none() && is_deleted(&file) {
+                    // Compressed or deleted meanwhile, perhaps before these lines: they are written once more.
+                    match directory.map(|directory| directory.append(&self.path)).transpose() {
+                        Ok(Some(new)) => {
+                            outcome = self.pending.write(&new);
+                            file = new;
+                        }
+                        Ok(None) => {}
+                        Err(error) => {
+                            let error = Errno::from_io_error(&error).unwrap_or(Errno::IO);
+                            outcome = Outcome { written: 0, lost: outcome.written, error: Some(error) };
+                        }
+                    }
+                }
+                self.pending.forget();
                 if let Some(error) = outcome.error {
                     tell(told, &self.path, &io::Error::from(error), now);
                     self.fail(now);

@@ -6,16 +6,21 @@ mod directory;
 mod entry;
 mod files;
 mod format;
+mod gzip;
+mod keeper;
 mod local_time;
+mod pattern;
 mod pending;
 mod ring;
 mod site;
 mod template;
 mod writer;
 
+pub use self::keeper::RetentionSource;
 pub use self::site::SiteLog;
 
 use self::entry::Log;
+use self::keeper::{Kept, Place};
 use self::local_time::LocalTime;
 use self::ring::{Producer, Pushed, ring};
 use self::writer::{Shared, Sink, Writer};
@@ -28,7 +33,7 @@ use std::cell::RefCell;
 use std::convert::Infallible;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::Ordering::{Relaxed, Release};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread::{self, Thread};
 use std::time::Duration;
@@ -103,6 +108,14 @@ pub struct LogWriter {
     thread: Thread,
     /// Closed when the thread ends.
     ended: Receiver<Infallible>,
+    keeper: Keeper,
+}
+
+/// The thread that compresses and deletes. It ends with its owner, who does not wait: what it is at it leaves to the next.
+#[derive(Debug)]
+struct Keeper {
+    kept: Arc<Kept>,
+    thread: Thread,
 }
 
 /// Makes the ends of those who write; `Send`, cheap to clone.
@@ -163,7 +176,7 @@ impl LogWriter {
         })?;
         let thread = thread.thread().clone();
         let factory = LogFactory { shared: Arc::clone(&shared), thread: thread.clone() };
-        Ok((Self { shared, thread, ended }, factory))
+        Ok((Self { shared, thread, ended, keeper: Keeper::start(logs)? }, factory))
     }
 
     /// Takes new settings over and opens every file anew: for a reload, and for whoever moved files away.
@@ -172,9 +185,15 @@ impl LogWriter {
     /// When a template of `[logs]` is none; the old settings stay.
     pub fn reload(&self, logs: &Logs) -> io::Result<()> {
         self.shared.set_sink(sink(logs)?);
+        self.keeper.kept.set_places(places(logs)?);
         self.shared.on.store(logs.access, Relaxed);
         self.thread.unpark();
         Ok(())
+    }
+
+    /// Asks `source` how long an account's logs are kept, from now on; else `[logs] retention` holds for all.
+    pub fn keep_by(&self, source: RetentionSource) {
+        self.keeper.kept.set_accounts(source);
     }
 
     /// What became of the lines so far; for [`Metrics::observe_access_log`](super::Metrics::observe_access_log).
@@ -195,6 +214,24 @@ impl LogWriter {
 impl Drop for LogWriter {
     fn drop(&mut self) {
         self.shared.stop();
+        self.thread.unpark();
+    }
+}
+
+impl Keeper {
+    fn start(logs: &Logs) -> io::Result<Self> {
+        let kept = Arc::new(Kept::default());
+        kept.set_places(places(logs)?);
+        let shared = Arc::clone(&kept);
+        let thread =
+            thread::Builder::new().name("parvis-old-logs".into()).spawn(move || keeper::run(shared))?;
+        Ok(Self { kept, thread: thread.thread().clone() })
+    }
+}
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        self.kept.stop.store(true, Release);
         self.thread.unpark();
     }
 }
@@ -256,6 +293,12 @@ impl End {
 
 fn sink(logs: &Logs) -> io::Result<Sink> {
     Sink::new(logs, local_time()).map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))
+}
+
+/// Where logs are compressed and deleted.
+fn places(logs: &Logs) -> io::Result<Vec<Place>> {
+    let place = Place::of_accounts(logs, &TimeZone::system());
+    Ok(place.map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?.into_iter().collect())
 }
 
 /// Wall time in seconds since the Unix epoch.

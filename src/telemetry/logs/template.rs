@@ -16,8 +16,9 @@ pub(super) struct Templates {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct PathTemplate(Vec<Piece>);
 
+/// A part of a template: text, or the variable of this name.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Piece {
+pub(super) enum Piece {
     Text(String),
     Account,
     File,
@@ -47,6 +48,11 @@ impl Templates {
         Ok(Self { access: PathTemplate::parse(&logs.http)?, site: PathTemplate::parse(&logs.sites)? })
     }
 
+    /// The templates of the accounts' files.
+    pub(super) fn each(&self) -> [&PathTemplate; 2] {
+        [&self.access, &self.site]
+    }
+
     /// The relative path of an entry's file.
     pub(super) fn path(&self, entry: &Entry<'_>, day: &Day) -> String {
         let template = match entry.log {
@@ -58,7 +64,7 @@ impl Templates {
 }
 
 impl PathTemplate {
-    fn parse(text: &str) -> Result<Self, TemplateError> {
+    pub(super) fn parse(text: &str) -> Result<Self, TemplateError> {
         let mut pieces = Vec::new();
         let mut rest = text;
         while let Some(brace) = rest.find(['{', '}']) {
@@ -89,6 +95,11 @@ impl PathTemplate {
             return Err(TemplateError::Path);
         }
         Ok(Self(pieces))
+    }
+
+    /// Its parts.
+    pub(super) fn pieces(&self) -> &[Piece] {
+        &self.0
     }
 
     /// The relative path of one file.

@@ -9,13 +9,7 @@ use std::time::Instant;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 fn logs(directory: Option<&Path>) -> Logs {
-    Logs {
-        directory: directory.map(Path::to_owned),
-        access: true,
-        credentials: false,
-        http: "{account}/{file}.log".into(),
-        sites: "{account}/sites/{date}.log".into(),
-    }
+    Logs { directory: directory.map(Path::to_owned), http: "{account}/{file}.log".into(), ..Logs::default() }
 }
 
 fn record<'a>(account: Option<&'a AccountName>, target: &'a str) -> Record<'a> {

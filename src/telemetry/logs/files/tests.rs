@@ -7,17 +7,10 @@ use crate::telemetry::logs::entry::Log;
 use jiff::tz::TimeZone;
 use std::fs;
 
-const SITES: &str = "{account}/sites/{date}.log";
 const NOON: i64 = 1_773_489_600; // 2026-03-14 12:00 UTC
 
 fn files(directory: &Path, template: &str) -> LogFiles {
-    let logs = Logs {
-        credentials: false,
-        directory: None,
-        access: true,
-        http: template.into(),
-        sites: SITES.into(),
-    };
+    let logs = Logs { http: template.into(), ..Logs::default() };
     LogFiles::new(directory.to_owned(), Templates::parse(&logs).unwrap(), LocalTime::new(TimeZone::UTC))
 }
 
@@ -136,6 +129,20 @@ fn a_full_disk_is_counted_and_survived() {
     files.take(&entry("alice", "four\n"), now);
     assert_eq!(files.flush(now + RETRY_AFTER), written(1));
     assert_eq!(fs::read_to_string(directory.path().join("alice.log")).unwrap(), "one\nfour\n");
+}
+
+#[test]
+fn lines_for_a_file_that_is_deleted_meanwhile_are_written_anew() {
+    let directory = tempfile::tempdir().unwrap();
+    let now = base::now();
+    let mut files = files(directory.path(), "{account}.log");
+    let path = directory.path().join("alice.log");
+    for line in ["one\n", "two\n", "three\n"] {
+        files.take(&entry("alice", line), now);
+        assert_eq!(files.flush(now), written(1));
+        assert_eq!(fs::read_to_string(&path).unwrap(), line);
+        fs::remove_file(&path).unwrap();
+    }
 }
 
 #[test]
