@@ -22,6 +22,15 @@ pub(super) struct Outcome {
     pub(super) error: Option<Errno>,
 }
 
+impl Outcome {
+    /// What became of other lines too.
+    pub(super) fn add(&mut self, other: Self) {
+        self.written += other.written;
+        self.lost += other.lost;
+        self.error = self.error.or(other.error);
+    }
+}
+
 impl Pending {
     pub(super) fn push(&mut self, line: &[u8]) {
         self.bytes.extend_from_slice(line);

@@ -39,7 +39,7 @@ impl SiteLog {
 }
 
 /// Appends `2026-11-26T21:14:03+01:00 web: TEXT`, its line end included.
-fn write_line(
+pub(super) fn write_line(
     line: &mut Vec<u8>,
     seconds: i64,
     upstream: &str,
@@ -92,7 +92,7 @@ fn is_plain(char: char) -> bool {
 }
 
 /// The `{file}` of a line; the settings allow no such variable in the path.
-const FILE: &str = "sites";
+pub(super) const FILE: &str = "sites";
 
 /// Bytes of a line's text that are kept; `...` says that there was more.
 const MOST_TEXT_BYTES: usize = 8 * 1024;

@@ -88,13 +88,19 @@ fn a_directory_that_appears_later_is_used_then() {
     let now = base::now();
     let mut files = files(&directory, "{account}.log");
     files.take(&entry("alice", "lost\n"), now);
-    assert_eq!(files.flush(now), Outcome { lost: 1, ..Outcome::default() });
+    let lost = |lost| Outcome { lost, error: Some(Errno::NOENT), ..Outcome::default() };
+    assert_eq!(files.flush(now), lost(1));
     fs::create_dir(&directory).unwrap();
     files.take(&entry("alice", "too early\n"), now);
     assert_eq!(files.flush(now), Outcome { lost: 1, ..Outcome::default() });
     files.take(&entry("alice", "kept\n"), now);
-    assert_eq!(files.flush(now + RETRY_AFTER), written(1));
+    assert_eq!(files.flush(now + RETRY_AFTER), written(2));
     assert_eq!(fs::read_to_string(directory.join("alice.log")).unwrap(), "kept\n");
+    // Whose log it is learns what is missing, in their own log.
+    assert_eq!(
+        fs::read_to_string(directory.join("alice/sites/2026-03-14.log")).unwrap(),
+        "2026-03-14T12:00:00+00:00 access log: 2 lines of \"http\" are missing: No such file or directory (os error 2)\n"
+    );
 }
 
 #[test]
@@ -127,8 +133,10 @@ fn a_full_disk_is_counted_and_survived() {
     files.take(&entry("alice", "two\nthree\n"), now);
     assert_eq!(files.flush(now), Outcome { written: 0, lost: 2, error: Some(Errno::NOSPC) });
     files.take(&entry("alice", "four\n"), now);
-    assert_eq!(files.flush(now + RETRY_AFTER), written(1));
+    assert_eq!(files.flush(now + RETRY_AFTER), written(2));
     assert_eq!(fs::read_to_string(directory.path().join("alice.log")).unwrap(), "one\nfour\n");
+    let told = fs::read_to_string(directory.path().join("alice/sites/2026-03-14.log")).unwrap();
+    assert!(told.contains(" access log: 2 lines of \"http\" are missing: No space left on device"), "{told}");
 }
 
 #[test]
@@ -142,6 +150,38 @@ fn lines_for_a_file_that_is_deleted_meanwhile_are_written_anew() {
         assert_eq!(files.flush(now), written(1));
         assert_eq!(fs::read_to_string(&path).unwrap(), line);
         fs::remove_file(&path).unwrap();
+    }
+}
+
+/// A disk that is full for very many accounts: each learns what it lacks, however few files are remembered.
+#[test]
+fn ten_thousand_accounts_lose_lines_and_are_told_of_each() {
+    let directory = tempfile::tempdir().unwrap();
+    let logs = directory.path().join("logs");
+    let mut files = files(&logs, "{account}.log");
+    let now = base::now();
+    let mut sum = Outcome::default();
+    let line = |files: &mut LogFiles, account: usize, now| {
+        let outcome = files.take(&entry(&format!("a{account}"), "line\n"), now);
+        assert!(files.files.len() <= MOST_FILES);
+        outcome
+    };
+    for account in 0..10_000 {
+        sum.add(line(&mut files, account, now));
+    }
+    sum.add(files.sweep(now));
+    assert_eq!((sum.written, sum.lost), (0, 10_000));
+    fs::create_dir(&logs).unwrap();
+    let mut sum = Outcome::default();
+    for account in 0..10_000 {
+        sum.add(line(&mut files, account, now + RETRY_AFTER));
+    }
+    sum.add(files.flush(now + RETRY_AFTER));
+    assert_eq!((sum.written, sum.lost), (20_000, 0));
+    for account in 0..10_000 {
+        assert_eq!(fs::read_to_string(logs.join(format!("a{account}.log"))).unwrap(), "line\n");
+        let told = fs::read_to_string(logs.join(format!("a{account}/sites/2026-03-14.log"))).unwrap();
+        assert!(told.contains("access log: 1 line of \"http\" is missing: "), "{told}");
     }
 }
 
