@@ -40,6 +40,7 @@ mod launcher;
 mod soak;
 mod records;
 mod log_files;
+mod log_injection;
 mod commands;
 mod demo;
 mod real_programs;
