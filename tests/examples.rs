@@ -72,7 +72,10 @@ fn the_hosting_examples_units_and_node_file_are_of_one_mind() {
     assert!(!of_launcher.contains("User="));
     assert_eq!(node.admin.unwrap().parent(), Some(&*runtime(&of_node)));
     assert_eq!(node.state, Path::new("/var/lib").join(value(&of_node, "StateDirectory")));
-    assert_eq!(node.logs.directory, Some(Path::new("/var/log").join(value(&of_node, "LogsDirectory"))));
+    let logs = [node.logs.directory, node.legal.map(|legal| legal.directory)].map(Option::unwrap);
+    assert!(
+        value(&of_node, "LogsDirectory").split(' ').map(|name| Path::new("/var/log").join(name)).eq(logs)
+    );
     assert_eq!(node.launcher.socket.unwrap().parent(), Some(&*runtime(&of_launcher)));
     assert!(!node.launcher.directory.starts_with(runtime(&of_node)));
     // The longest name of an account has room in the path of its socket, which ends in sixteen digits and ".sock".

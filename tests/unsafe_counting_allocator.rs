@@ -67,7 +67,7 @@ fn the_count_sees_an_allocation() {
 fn a_line_of_the_access_log_allocates_nothing() {
     let directory = tempfile::tempdir().unwrap();
     let logs = Logs { directory: Some(directory.path().to_owned()), ..Logs::default() };
-    let (writer, factory) = LogWriter::start(&logs).unwrap();
+    let (writer, factory) = LogWriter::start(&logs, None).unwrap();
     let log = Rc::new(factory.worker());
     let account = AccountName::new("alice").unwrap();
     let record = Record {

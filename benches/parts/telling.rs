@@ -49,7 +49,7 @@ fn line() -> Prepared {
         http: "{account}/access.log".to_owned(),
         ..Logs::default()
     };
-    let (writer, factory) = LogWriter::start(&logs).expect("a log");
+    let (writer, factory) = LogWriter::start(&logs, None).expect("a log");
     let (log, tally) = (factory.worker(), writer.tally());
     let (account, begun) = (AccountName::new("example-customer").expect("a name"), wall());
     let lines = Rc::new(Cell::new(0_u64));

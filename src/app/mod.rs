@@ -203,7 +203,8 @@ impl Running {
         };
         let metrics_listener = node.metrics.map(bind).transpose()?;
         let metrics = Arc::new(Metrics::new().map_err(Failed::os)?);
-        let (log_writer, log_factory) = LogWriter::start(&node.logs).map_err(Failed::os)?;
+        let (log_writer, log_factory) =
+            LogWriter::start(&node.logs, node.legal.as_ref()).map_err(Failed::os)?;
         metrics.observe_access_log(log_writer.tally());
         let log_writer = Rc::new(log_writer);
         let (names, resolving) = names();

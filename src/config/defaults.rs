@@ -1,20 +1,22 @@
 //! Every default with its bounds, its reason and its cost, in the order of the files' tables. The reference page
 //! is written from these, so what stands here is what an operator reads.
 
+mod logs;
 mod site;
 mod switches;
 
+pub(super) use logs::*;
 pub(super) use site::*;
 pub(super) use switches::*;
 
-use super::checked::{AccountLimits, HeadLimits, Launcher, Limits, Logs, Retention, Timeouts};
+use super::checked::{AccountLimits, HeadLimits, Launcher, Limits, Timeouts};
 use super::scalar::{Auto, Lasting};
 use super::setting::Setting;
 use crate::base::{ByteSize, Rate};
 use std::path::Path;
 use std::time::Duration;
 
-// The node file: [node], [admin], [logs].
+// The node file: [node], [admin].
 
 /// `[node] workers`.
 pub(super) const WORKERS: Setting<Auto> = Setting {
@@ -62,47 +64,6 @@ pub(super) const EVERYWHERE: Setting<bool> = Setting {
              not sit behind it.",
     cost: "None. `true` is for the platform's own load balancers.",
 };
-
-/// `[logs] access`.
-pub(super) const ACCESS_LOG: Setting<bool> = Setting {
-    name: "access",
-    default: true,
-    least: false,
-    most: true,
-    effect: "Whether access logs are written on this node.",
-    reason: "A customer whose site misbehaves asks for the log first.",
-    cost: "A line a request, written by a thread of its own; when the disk cannot follow, lines are dropped and \
-           counted, requests are not slowed.",
-};
-
-/// `[logs] gzip`.
-pub(super) const LOG_GZIP: Setting<bool> = Setting {
-    name: "gzip",
-    default: true,
-    least: false,
-    most: true,
-    effect: "Whether logs of finished days become `NAME.gz`, an hour after midnight. For templates that say the day.",
-    reason: "A log shrinks to a tenth or less, and nobody appends to it any more.",
-    cost: "Some 30 ms of a CPU for a megabyte, by a thread of the least priority.",
-};
-
-/// `[logs] retention`, of the node and of an account.
-pub(super) const LOG_RETENTION: Setting<Lasting> = Setting {
-    name: "retention",
-    default: Lasting(None),
-    least: Lasting(Some(DAY)),
-    most: Lasting(None),
-    effect: "How long a log is kept after the day it is of; then it is deleted. What an account's document says holds for \
-             that account, be it more or less; the node's for all others, and for those that have gone.",
-    reason: "What is deleted does not come back: somebody has to decide.",
-    cost: "Disk. Where it is forgotten, until the disk is full.",
-};
-
-/// `[logs] http`.
-pub(super) const HTTP_LOG: &str = "{account}/http/{year}/{file}-{date}.log";
-
-/// `[logs] sites`.
-pub(super) const SITES_LOG: &str = "{account}/sites/{date}.log";
 
 // The node file: [limits].
 
@@ -579,20 +540,6 @@ pub(super) fn connections_for(descriptors: Option<u64>) -> usize {
     let Auto::Fixed(most) = CONNECTIONS.most else { return 1 };
     let half = descriptors.map_or(u64::MAX, |limit| limit.saturating_sub(OWN_DESCRIPTORS) / 2);
     half.clamp(1, u64::from(most)) as usize
-}
-
-impl Default for Logs {
-    fn default() -> Self {
-        Self {
-            credentials: LOG_CREDENTIALS.default,
-            directory: None,
-            access: ACCESS_LOG.default,
-            http: HTTP_LOG.to_owned(),
-            sites: SITES_LOG.to_owned(),
-            gzip: LOG_GZIP.default,
-            retention: Retention(LOG_RETENTION.default.0),
-        }
-    }
 }
 
 impl Default for Launcher {

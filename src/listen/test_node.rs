@@ -35,6 +35,7 @@ pub(super) fn test_node(addresses: &[&str], workers: usize) -> Node {
         acme: None,
         upstreams: Outside::default(),
         launcher: Launcher::default(),
+        legal: None,
         logs: Logs { access: false, ..Logs::default() },
         limits: Limits {
             connections: 1000,

@@ -8,7 +8,7 @@ use crate::account::{Account, Site};
 use crate::base::{AccountName, Cause, Headers, Refusal, Repairs, RequestId, TrustName, now};
 use crate::config::{LogFile, LogFormat};
 use crate::message::{Known, RequestHead, Scheme, Version};
-use crate::telemetry::{self, Done, InFlight, LogProtocol, Protocol, TunnelGauge};
+use crate::telemetry::{self, Done, InFlight, LogProtocol, Protocol, TunnelGauge, Visit};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -34,6 +34,8 @@ pub struct Record {
     waited: Duration,
     tunnel: Option<TunnelGauge>,
     switched: bool,
+    /// Of the first request alone: the connection is told with it.
+    visit: Option<Box<Visit>>,
     _in_flight: InFlight,
 }
 
@@ -59,6 +61,7 @@ impl Record {
             waited: Duration::ZERO,
             tunnel: None,
             switched: false,
+            visit: connection.visit.take(),
             _in_flight: worker.metrics.in_flight(protocol(head)),
         }
     }
@@ -149,7 +152,7 @@ impl Record {
     }
 
     /// Writes the record: counters and the account's log line.
-    pub fn finish(self, connection: &Connection, head: &RequestHead) {
+    pub fn finish(mut self, connection: &Connection, head: &RequestHead) {
         let worker = &connection.worker;
         let end = now();
         let duration = end.saturating_duration_since(self.begun);
@@ -168,6 +171,9 @@ impl Record {
         worker.metrics.body_sent(self.body_sent);
         if let Some(account) = &self.account {
             account.live().answered(self.status, self.body_received, self.body_sent);
+        }
+        if let Some(visit) = self.visit.take() {
+            visit.tell(head.authority().host.as_bytes(), self.account.as_ref().map(|account| account.name()));
         }
         if !worker.access_log.is_on() {
             return;

@@ -17,7 +17,9 @@ mod sum;
 
 pub use busiest::{AccountSample, AccountSource};
 pub use family::{FAMILIES, Family, Kind};
-pub use logs::{AccessLog, LogFactory, LogProtocol, LogTally, LogWriter, Record, RetentionSource, SiteLog};
+pub use logs::{
+    AccessLog, LogFactory, LogProtocol, LogTally, LogWriter, Record, RetentionSource, SiteLog, Visit,
+};
 pub use metrics::{ChangeResult, DocumentCounts, LogTallySource, Metrics};
 pub use node_log::NodeLog;
 pub use programs::{ProgramFigures, StartResult};

@@ -39,6 +39,7 @@ mod chaos;
 mod launcher;
 mod soak;
 mod records;
+mod connections;
 mod log_files;
 mod log_injection;
 mod commands;

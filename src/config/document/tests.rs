@@ -29,6 +29,7 @@ fn node() -> Node {
         admin: None,
         metrics: None,
         launcher: Launcher::default(),
+        legal: None,
         logs: Logs::default(),
         limits: Limits::default(),
         timeouts: Timeouts::default(),

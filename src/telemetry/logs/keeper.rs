@@ -4,9 +4,9 @@
 use super::directory::{LogDirectory, is_regular};
 use super::gzip::{COMPRESSED, TEMPORARY, compress, is_own};
 use super::pattern::{Pattern, Reading};
-use super::template::{TemplateError, Templates};
+use super::template::{PathTemplate, TemplateError, Templates};
 use crate::base;
-use crate::config::{Logs, Retention};
+use crate::config::{Legal, LogOutput, Logs, Retention};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -88,13 +88,25 @@ impl Place {
     /// The accounts' logs; `None` where none are files.
     pub(super) fn of_accounts(logs: &Logs, zone: &TimeZone) -> Result<Option<Self>, TemplateError> {
         let templates = Templates::parse(logs)?;
-        Ok(logs.directory.clone().map(|directory| Self {
+        let directory = logs.directory.clone().filter(|_| logs.output() == LogOutput::Files);
+        Ok(directory.map(|directory| Self {
             directory,
             patterns: templates.each().into_iter().map(Pattern::new).collect(),
             zone: zone.clone(),
             gzip: logs.gzip,
             retention: logs.retention,
         }))
+    }
+
+    /// The log of connections.
+    pub(super) fn of_connections(legal: &Legal) -> Self {
+        Self {
+            directory: legal.directory.clone(),
+            patterns: vec![Pattern::new(&PathTemplate::of_connections())],
+            zone: TimeZone::UTC,
+            gzip: true,
+            retention: legal.retention,
+        }
     }
 }
 

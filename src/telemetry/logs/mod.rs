@@ -1,4 +1,4 @@
-//! The accounts' logs, access logs and site logs: whoever has something to tell formats a line into a bounded ring of
+//! The accounts' logs, access logs and site logs, and the provider's log of connections: whoever has something to tell formats a line into a bounded ring of
 //! its own, one thread writes the rings to files. Nobody waits for it: where a ring is full the line is dropped and
 //! counted.
 
@@ -7,6 +7,7 @@ mod entry;
 mod files;
 mod format;
 mod gzip;
+mod journal;
 mod keeper;
 mod local_time;
 mod pattern;
@@ -14,10 +15,12 @@ mod pending;
 mod ring;
 mod site;
 mod template;
+mod visit;
 mod writer;
 
 pub use self::keeper::RetentionSource;
 pub use self::site::SiteLog;
+pub use self::visit::Visit;
 
 use self::entry::Log;
 use self::keeper::{Kept, Place};
@@ -27,7 +30,7 @@ use self::writer::{Shared, Sink, Writer};
 use super::metrics::LogTallySource;
 use super::shard::TlsVersion;
 use crate::base::{self, AccountName, AddressText, Cause, Headers, PeerAddr, RequestId};
-use crate::config::{LogFormat, Logs};
+use crate::config::{Legal, LogFormat, Logs};
 use jiff::tz::TimeZone;
 use std::cell::RefCell;
 use std::convert::Infallible;
@@ -164,10 +167,11 @@ impl LogWriter {
     /// # Errors
     /// When a template of `[logs]` is none, or no thread can be started. A directory that cannot be
     /// written is no error here: it is named in the node's log, and counted.
-    pub fn start(logs: &Logs) -> io::Result<(Self, LogFactory)> {
+    pub fn start(logs: &Logs, legal: Option<&Legal>) -> io::Result<(Self, LogFactory)> {
         let shared = Arc::new(Shared::default());
         shared.on.store(logs.access, Relaxed);
-        let sink = sink(logs)?;
+        shared.connections.store(legal.is_some(), Relaxed);
+        let sink = sink(logs, legal)?;
         let (open, ended) = mpsc::channel();
         let writer = Writer::new(Arc::clone(&shared), sink, base::now());
         let thread = thread::Builder::new().name("parvis-logs".into()).spawn(move || {
@@ -176,17 +180,18 @@ impl LogWriter {
         })?;
         let thread = thread.thread().clone();
         let factory = LogFactory { shared: Arc::clone(&shared), thread: thread.clone() };
-        Ok((Self { shared, thread, ended, keeper: Keeper::start(logs)? }, factory))
+        Ok((Self { shared, thread, ended, keeper: Keeper::start(logs, legal)? }, factory))
     }
 
     /// Takes new settings over and opens every file anew: for a reload, and for whoever moved files away.
     ///
     /// # Errors
     /// When a template of `[logs]` is none; the old settings stay.
-    pub fn reload(&self, logs: &Logs) -> io::Result<()> {
-        self.shared.set_sink(sink(logs)?);
-        self.keeper.kept.set_places(places(logs)?);
+    pub fn reload(&self, logs: &Logs, legal: Option<&Legal>) -> io::Result<()> {
+        self.shared.set_sink(sink(logs, legal)?);
+        self.keeper.kept.set_places(places(logs, legal)?);
         self.shared.on.store(logs.access, Relaxed);
+        self.shared.connections.store(legal.is_some(), Relaxed);
         self.thread.unpark();
         Ok(())
     }
@@ -219,9 +224,9 @@ impl Drop for LogWriter {
 }
 
 impl Keeper {
-    fn start(logs: &Logs) -> io::Result<Self> {
+    fn start(logs: &Logs, legal: Option<&Legal>) -> io::Result<Self> {
         let kept = Arc::new(Kept::default());
-        kept.set_places(places(logs)?);
+        kept.set_places(places(logs, legal)?);
         let shared = Arc::clone(&kept);
         let thread =
             thread::Builder::new().name("parvis-old-logs".into()).spawn(move || keeper::run(shared))?;
@@ -261,6 +266,11 @@ impl AccessLog {
         self.shared.is_on()
     }
 
+    /// Whether the node has a log of connections.
+    fn tells_connections(&self) -> bool {
+        self.shared.tells_connections()
+    }
+
     /// Writes the record's line, or drops it where the ring is full. Cost: formatting and a copy; no
     /// allocation, no lock, and a syscall only when the ring has become half full.
     pub fn write(&self, record: &Record<'_>) {
@@ -291,14 +301,15 @@ impl End {
     }
 }
 
-fn sink(logs: &Logs) -> io::Result<Sink> {
-    Sink::new(logs, local_time()).map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))
+fn sink(logs: &Logs, legal: Option<&Legal>) -> io::Result<Sink> {
+    Sink::new(logs, legal, local_time()).map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))
 }
 
 /// Where logs are compressed and deleted.
-fn places(logs: &Logs) -> io::Result<Vec<Place>> {
-    let place = Place::of_accounts(logs, &TimeZone::system());
-    Ok(place.map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?.into_iter().collect())
+fn places(logs: &Logs, legal: Option<&Legal>) -> io::Result<Vec<Place>> {
+    let accounts = Place::of_accounts(logs, &TimeZone::system());
+    let accounts = accounts.map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
+    Ok(accounts.into_iter().chain(legal.map(Place::of_connections)).collect())
 }
 
 /// Wall time in seconds since the Unix epoch.

@@ -1,4 +1,5 @@
-//! The paths of the accounts' logs below their directory, by the templates of `[logs] http` and `[logs] sites`.
+//! The paths of logs below their directory: the accounts' by the templates of `[logs] http` and `[logs] sites`, that of
+//! connections by one that is always the same.
 
 use super::entry::{Entry, Log};
 use super::local_time::Day;
@@ -10,6 +11,7 @@ use std::path::{Component, Path};
 pub(super) struct Templates {
     access: PathTemplate,
     site: PathTemplate,
+    connections: PathTemplate,
 }
 
 /// A template, parsed: `{account}/http/{year}/{file}-{date}.log`.
@@ -45,7 +47,8 @@ pub enum TemplateError {
 
 impl Templates {
     pub(super) fn parse(logs: &Logs) -> Result<Self, TemplateError> {
-        Ok(Self { access: PathTemplate::parse(&logs.http)?, site: PathTemplate::parse(&logs.sites)? })
+        let (access, site) = (PathTemplate::parse(&logs.http)?, PathTemplate::parse(&logs.sites)?);
+        Ok(Self { access, site, connections: PathTemplate::of_connections() })
     }
 
     /// The templates of the accounts' files.
@@ -58,6 +61,7 @@ impl Templates {
         let template = match entry.log {
             Log::Access => &self.access,
             Log::Site => &self.site,
+            Log::Connections => &self.connections,
         };
         template.path(entry.account, entry.file, day)
     }
@@ -95,6 +99,12 @@ impl PathTemplate {
             return Err(TemplateError::Path);
         }
         Ok(Self(pieces))
+    }
+
+    /// `connections-{date}.log`
+    pub(super) fn of_connections() -> Self {
+        let text = |text: &str| Piece::Text(text.to_owned());
+        Self(vec![text("connections-"), Piece::Date, text(".log")])
     }
 
     /// Its parts.

@@ -119,6 +119,23 @@ fn each_account_has_its_logs_as_long_as_it_says() {
     assert_eq!(left(midnight + 3000 * DAY), ["ever"]);
 }
 
+/// The log of connections has days of its own, in UTC, and a retention that no account can change.
+#[test]
+fn connections_have_a_retention_of_their_own() {
+    let logged = Logged::new(None, false);
+    let legal = Legal { directory: logged.directory.path().to_owned(), retention: Retention(Some(2 * DAY)) };
+    logged.kept.set_places(vec![Place::of_connections(&legal)]);
+    logged.kept.set_accounts(Box::new(|_| Some(Retention(None))));
+    logged.write("connections-2026-03-14.log");
+    logged.write("other-2026-03-14.log");
+    assert_eq!(logged.kept.pass(NOON + DAY / 2), Done::default());
+    assert_eq!(logged.kept.pass(NOON + DAY).compressed, 1);
+    assert_eq!(logged.files(), ["connections-2026-03-14.log.gz", "other-2026-03-14.log"]);
+    assert_eq!(logged.kept.pass(NOON + 2 * DAY), Done::default());
+    assert_eq!(logged.kept.pass(NOON + 3 * DAY).deleted, 1);
+    assert_eq!(logged.files(), ["other-2026-03-14.log"]);
+}
+
 #[test]
 fn what_no_template_made_is_never_touched() {
     let logged = Logged::new(Some(DAY), true);
