@@ -97,7 +97,12 @@ fn of_one_mind(node: &config::Node) {
     assert!(!of_launcher.contains("User="));
     assert_eq!(node.admin.socket.as_deref().expect("a socket").parent(), Some(&*runtime(&of_node)));
     assert_eq!(node.state, Path::new("/var/lib").join(value(&of_node, "StateDirectory")));
-    assert_eq!(node.logs.directory, Some(Path::new("/var/log").join(value(&of_node, "LogsDirectory"))));
+    let made: Vec<_> =
+        value(&of_node, "LogsDirectory").split(' ').map(|name| Path::new("/var/log").join(name)).collect();
+    let legal = node.legal.as_ref().map(|legal| &legal.directory);
+    for used in node.logs.directory.iter().chain(legal) {
+        assert!(made.contains(used), "{} is not made by the unit", used.display());
+    }
     assert_eq!(node.launcher.socket.as_deref().expect("a socket").parent(), Some(&*runtime(&of_launcher)));
     assert!(!node.launcher.directory.starts_with(runtime(&of_node)));
     // The longest name of an account has room in the path of its socket, which ends in sixteen digits and ".sock".

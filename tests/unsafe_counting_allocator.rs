@@ -66,14 +66,8 @@ fn the_count_sees_an_allocation() {
 #[test]
 fn a_line_of_the_access_log_allocates_nothing() {
     let directory = tempfile::tempdir().unwrap();
-    let logs = Logs {
-        credentials: false,
-        directory: Some(directory.path().to_owned()),
-        access: true,
-        http: "{account}/http/{year}/{file}-{date}.log".into(),
-        sites: "{account}/sites/{date}.log".into(),
-    };
-    let (writer, factory) = LogWriter::start(&logs).unwrap();
+    let logs = Logs { directory: Some(directory.path().to_owned()), ..Logs::default() };
+    let (writer, factory) = LogWriter::start(&logs, None).unwrap();
     let log = Rc::new(factory.worker());
     let account = AccountName::new("alice").unwrap();
     let waits = Waits::NONE;

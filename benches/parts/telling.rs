@@ -16,6 +16,8 @@ pub fn parts() -> Vec<Part> {
     vec![
         Part { name: "metrics of a request", prepare: metrics },
         Part { name: "access log line", prepare: line },
+        Part { name: "through the log writer, 1 account", prepare: || through(1) },
+        Part { name: "through the log writer, 10,000 accounts", prepare: || through(10_000) },
     ]
 }
 
@@ -45,43 +47,17 @@ fn metrics() -> Prepared {
 fn line() -> Prepared {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let logs = Logs {
-        credentials: false,
         directory: Some(directory.path().to_owned()),
-        access: true,
         http: "{account}/access.log".to_owned(),
-        sites: "{account}/sites.log".to_owned(),
+        ..Logs::default()
     };
-    let (writer, factory) = LogWriter::start(&logs).expect("a log");
+    let (writer, factory) = LogWriter::start(&logs, None).expect("a log");
     let (log, tally) = (factory.worker(), writer.tally());
     let (account, begun) = (AccountName::new("example-customer").expect("a name"), wall());
     let lines = Rc::new(Cell::new(0_u64));
     let (written, handed) = (Rc::clone(&lines), lines);
     let operation = move || {
-        log.write(&Record {
-            account: Some(&account),
-            site_file: "http",
-            format: &LogFormat::Advanced,
-            host: Some(b"www.example.test"),
-            client: AddressText::new(VISITOR.ip()),
-            client_port: None,
-            peer: PeerAddr(VISITOR),
-            completed: begun + Duration::from_micros(handed.get()),
-            duration: Duration::from_micros(1_250),
-            waits: &Waits::NONE,
-            tls: Some(TlsVersion::Tls13),
-            protocol: LogProtocol::Https,
-            method: b"GET",
-            target: b"/shop/articles/4711?colour=blue&size=m",
-            version: http::Version::HTTP_11,
-            status: 200,
-            body_bytes: 1_256,
-            referer: Some(b"https://www.example.test/shop/articles"),
-            user_agent: Some(b"Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko)"),
-            request_headers: &(),
-            response_headers: &[],
-            request_id: RequestId::from_random(0x0123_4567_89ab_cdef_0123),
-            cause: None,
-        });
+        log.write(&record(&account, begun + Duration::from_micros(handed.get())));
         handed.set(handed.get() + 1);
     };
     Prepared::settled(operation, BATCH_LINES, move || {
@@ -93,6 +69,71 @@ fn line() -> Prepared {
         assert_eq!(tally().dropped, 0, "a line was dropped: it cost less than one that is written");
     })
 }
+
+/// From a worker to the file: a worker that writes as fast as the writer's thread follows, one line after the other of so many
+/// accounts. Lines a second are a thousand million divided by it.
+fn through(accounts: u32) -> Prepared {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let logs = Logs {
+        directory: Some(directory.path().to_owned()),
+        http: "{account}/access.log".to_owned(),
+        ..Logs::default()
+    };
+    let (writer, factory) = LogWriter::start(&logs, None).expect("a log");
+    let (log, tally, begun) = (factory.worker(), writer.tally(), wall());
+    let names: Vec<_> =
+        (0..accounts).map(|n| AccountName::new(&format!("customer-{n}")).expect("a name")).collect();
+    let mut handed = 0;
+    Prepared::new(move || {
+        // The writer and its directory live as long as this does.
+        let _kept = (&writer, &directory);
+        log.write(&record(&names[handed as usize % names.len()], begun));
+        handed += 1;
+        if handed % LOOK_LINES == 0 {
+            while handed - tally().written > MOST_WAITING_LINES {
+                thread::yield_now();
+            }
+            assert_eq!(
+                tally().dropped + tally().lost,
+                0,
+                "a line was dropped: it cost less than one that is written"
+            );
+        }
+    })
+}
+
+fn record(account: &AccountName, completed: Duration) -> Record<'_> {
+    Record {
+        account: Some(account),
+        site_file: "http",
+        format: &LogFormat::Advanced,
+        host: Some(b"www.example.test"),
+        client: AddressText::new(VISITOR.ip()),
+        client_port: None,
+        peer: PeerAddr(VISITOR),
+        completed,
+        duration: Duration::from_micros(1_250),
+        tls: Some(TlsVersion::Tls13),
+        protocol: LogProtocol::Https,
+        method: b"GET",
+        target: b"/shop/articles/4711?colour=blue&size=m",
+        version: http::Version::HTTP_11,
+        status: 200,
+        body_bytes: 1_256,
+        referer: Some(b"https://www.example.test/shop/articles"),
+        user_agent: Some(b"Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko)"),
+        request_headers: &(),
+        response_headers: &[],
+        request_id: RequestId::from_random(0x0123_4567_89ab_cdef_0123),
+        cause: None,
+    }
+}
+
+/// Lines that may wait in the ring of 1 MiB: past its middle, where the thread is woken.
+const MOST_WAITING_LINES: u64 = 2_000;
+
+/// Lines between two looks at how far the thread is.
+const LOOK_LINES: u64 = 100;
 
 /// Lines of some 350 bytes that stay far below half of a worker's ring of 1 MiB.
 const BATCH_LINES: u64 = 1_000;

@@ -5,7 +5,9 @@ use super::paths::{Paths, Readings, cut};
 use super::{Action, Claim, Entry, Fixed, Pattern, Site};
 use crate::answer::{Pages, Unread};
 use crate::base::{Access, DocumentHash, Host, HostPattern, PathPrefix, SiteName, TrustName};
-use crate::config::{self, AccountLimits, AccountState, AttachedCertificate, Document, Run, Terms, Timeouts};
+use crate::config::{
+    self, AccountLimits, AccountState, AttachedCertificate, Document, Retention, Run, Terms, Timeouts,
+};
 use crate::upstream::Upstream;
 use foldhash::fast::RandomState;
 use std::collections::{HashMap, HashSet};
@@ -30,6 +32,8 @@ pub struct Form {
     pub limits: AccountLimits,
     /// Its timeouts; a request has those of its site.
     pub timeouts: Arc<Timeouts>,
+    /// How long its logs are kept.
+    pub log_retention: Retention,
     /// Counts up with every change published on this node.
     pub generation: u64,
     /// The hash of the document's text.
@@ -136,6 +140,7 @@ impl Form {
             access: (!document.access.is_open()).then(|| Arc::new(document.access.clone())),
             limits: document.limits.clone(),
             timeouts,
+            log_retention: document.log_retention,
             generation,
             hash,
             run: Arc::new(document.run.clone()),

@@ -1,7 +1,7 @@
 //! A site, compiled: what answers there, with every header value that does not change written out beforehand.
 
 use crate::base::SiteName;
-use crate::config::{self, Hsts, LogFormat, Timeouts};
+use crate::config::{self, Hsts, LogFile, LogFormat, Timeouts};
 use crate::upstream::Upstream;
 use http::HeaderValue;
 use std::io::{self, Read};
@@ -27,6 +27,8 @@ pub struct Site {
     pub hsts: Option<HeaderValue>,
     /// The format of its lines in the access log.
     pub log_format: LogFormat,
+    /// Which of the account's access logs they go to.
+    pub log_file: LogFile,
     /// Its place in the document, from 0: what [`Form::site`](super::Form::site) takes.
     pub place: u32,
 }
@@ -87,6 +89,7 @@ impl Site {
             force_https: site.force_https,
             hsts: site.hsts.as_ref().and_then(hsts_value),
             log_format: site.log_format.clone(),
+            log_file: site.log_file.clone(),
             place,
         })
     }

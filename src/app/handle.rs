@@ -5,7 +5,7 @@ use crate::base::{AccountName, UpstreamName};
 use crate::config::Report;
 use crate::control::{Command, Reloaded};
 use crate::route::Hosts;
-use crate::telemetry::{AccountSource, Metrics, Recent};
+use crate::telemetry::{AccountSource, Metrics, Recent, RetentionSource};
 use serde::Serialize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -139,6 +139,11 @@ fn ending() -> Refused {
 /// The accounts' counters, as metrics read them at a scrape.
 pub fn account_source(hosts: Arc<Hosts>) -> AccountSource {
     Box::new(move |tell| hosts.each_account(|account| tell(account.name(), account.live().sample())))
+}
+
+/// How long each account's logs are kept, for the thread that deletes them.
+pub fn retention_source(hosts: Arc<Hosts>) -> RetentionSource {
+    Box::new(move |name| hosts.account(name).map(|account| account.form().log_retention))
 }
 
 const STARTING: u8 = 0;

@@ -211,12 +211,14 @@ impl Running {
         };
         let page_listener = node.admin.page.as_ref().map(bind).transpose()?;
         let metrics = Arc::new(Metrics::new().map_err(Failed::os)?);
-        let (log_writer, log_factory) = LogWriter::start(&node.logs).map_err(Failed::os)?;
+        let (log_writer, log_factory) =
+            LogWriter::start(&node.logs, node.legal.as_ref()).map_err(Failed::os)?;
         metrics.observe_access_log(log_writer.tally());
         let log_writer = Rc::new(log_writer);
         let (names, resolving) = names();
         let reach = Reach::new(node.upstreams.clone(), names);
         let hosts = Arc::new(Hosts::reaching(Arc::clone(&reach)));
+        log_writer.keep_by(handle::retention_source(Arc::clone(&hosts)));
         metrics.observe_accounts(handle::account_source(Arc::clone(&hosts)));
         let workers = node.workers;
         let recent = Arc::new(Recent::new(node.admin.recent_requests, workers));

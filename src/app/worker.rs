@@ -56,18 +56,20 @@ async fn serve(parts: Parts) {
     let share = Share { worker: parts.seat.index(), workers: parts.workers };
     let mut drain = parts.shared.drain.clone();
     let metrics = Rc::new(parts.metrics);
+    let access_log = Rc::new(parts.access_log);
     let entrance = Entrance {
         node: Arc::clone(&parts.shared.node),
         lists: Arc::clone(&parts.shared.lists),
         clients: Arc::clone(&parts.shared.clients),
         metrics: Rc::clone(&metrics),
+        log: Rc::clone(&access_log),
         drain: parts.shared.drain.clone(),
     };
     let worker = Rc::new(Worker::new(
         parts.shared,
         Pools::new(parts.seat, Rc::clone(&metrics)),
         metrics,
-        Rc::new(parts.access_log),
+        access_log,
         parts.site_log,
         parts.recent,
         random_seed(),

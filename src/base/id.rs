@@ -94,6 +94,10 @@ name! {
     /// A set of peers that are believed: `[[trust]]`.
     TrustName
 }
+name! {
+    /// A file among those that an account's access log has: `log_file` of a site.
+    LogFileName
+}
 
 /// The id of one request: 80 random bits, shown as 16 characters of Crockford's base 32.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -31,7 +31,7 @@ pub use drain::{Drain, DrainSwitch};
 pub use hash::{DocumentHash, NoHash};
 pub use headers::Headers;
 pub use host::{Authority, Host, HostError, HostPattern, PathPrefix, SiteAddress};
-pub use id::{AccountName, NameError, NameText, RequestId, SiteName, TrustName, UpstreamName};
+pub use id::{AccountName, LogFileName, NameError, NameText, RequestId, SiteName, TrustName, UpstreamName};
 pub use loans::Pooled;
 pub use networks::{Access, Networks};
 pub use quantity::{

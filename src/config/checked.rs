@@ -56,6 +56,8 @@ pub struct Node {
     pub logs: Logs,
     /// `[pages] directory`.
     pub pages: Option<PathBuf>,
+    /// `[legal]`.
+    pub legal: Option<Legal>,
     /// `[switches]`.
     pub switches: Switches,
     /// `[limits]`.
@@ -289,19 +291,60 @@ impl Default for Switches {
     }
 }
 
+/// How long finished logs are kept; `None`: for ever.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Retention(pub Option<Duration>);
+
+/// `[legal]`: the provider's own log of connections.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Legal {
+    /// `directory`: where its files are.
+    pub directory: PathBuf,
+    /// `retention`.
+    pub retention: Retention,
+}
+
+/// `[logs] output`: where access logs and site logs go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogOutput {
+    /// To files below the directory.
+    Files,
+    /// To standard output.
+    Stdout,
+    /// To the journal of systemd.
+    Journald,
+}
+
 /// `[logs]`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Logs {
+    /// `output`; absent: by whether there is a directory.
+    pub output: Option<LogOutput>,
     /// `credentials`: whether formats may print fields with credentials.
     pub credentials: bool,
-    /// Where logs are written; absent: the access log goes to standard output, and there are no site logs.
+    /// Where files are written.
     pub directory: Option<PathBuf>,
     /// Whether access logs are written on this node.
     pub access: bool,
     /// Template of an access log's path below `directory`.
     pub http: String,
-    /// Template of a site log's path below `directory`; without that there is none.
+    /// Template of a site log's path below `directory`.
     pub sites: String,
+    /// `gzip`: whether logs of finished days are compressed.
+    pub gzip: bool,
+    /// `retention`, of accounts that say nothing else.
+    pub retention: Retention,
+}
+
+impl Logs {
+    /// Where lines go: to files where there is a directory and nothing else was said, else to standard output.
+    pub fn output(&self) -> LogOutput {
+        match (self.output, &self.directory) {
+            (None | Some(LogOutput::Files), Some(_)) => LogOutput::Files,
+            (None | Some(LogOutput::Files), None) => LogOutput::Stdout,
+            (Some(output), _) => output,
+        }
+    }
 }
 
 /// `[limits]` of the node. `None` is "unlimited".

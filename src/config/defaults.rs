@@ -1,9 +1,11 @@
 //! Every default with its bounds, its reason and its cost, in the order of the files' tables. The reference page
 //! is written from these, so what stands here is what an operator reads.
 
+mod logs;
 mod site;
 mod switches;
 
+pub(super) use logs::*;
 pub(super) use site::*;
 pub(super) use switches::*;
 
@@ -14,7 +16,7 @@ use crate::base::{ByteSize, Rate};
 use std::path::Path;
 use std::time::Duration;
 
-// The node file: [node], [admin], [logs].
+// The node file: [node], [admin].
 
 /// `[node] workers`.
 pub(super) const WORKERS: Setting<Auto> = Setting {
@@ -74,24 +76,6 @@ pub(super) const EVERYWHERE: Setting<bool> = Setting {
              not sit behind it.",
     cost: "None. `true` is for the platform's own load balancers.",
 };
-
-/// `[logs] access`.
-pub(super) const ACCESS_LOG: Setting<bool> = Setting {
-    name: "access",
-    default: true,
-    least: false,
-    most: true,
-    effect: "Whether access logs are written on this node.",
-    reason: "A customer whose site misbehaves asks for the log first.",
-    cost: "A line a request, written by a thread of its own; when the disk cannot follow, lines are dropped and \
-           counted, requests are not slowed.",
-};
-
-/// `[logs] http`.
-pub(super) const HTTP_LOG: &str = "{account}/http/{year}/{file}-{date}.log";
-
-/// `[logs] sites`.
-pub(super) const SITES_LOG: &str = "{account}/sites/{date}.log";
 
 // The node file: [limits].
 

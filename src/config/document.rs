@@ -2,11 +2,11 @@
 //! two documents claim is not known here.
 
 use super::checked::{
-    AccountLimits, AccountState, AttachedCertificate, Document, Node, Timeouts, Upstream, bytes,
+    AccountLimits, AccountState, AttachedCertificate, Document, Node, Retention, Timeouts, Upstream, bytes,
 };
 use super::reader::{Table, Within};
 use super::report::Report;
-use super::scalar::Wrong;
+use super::scalar::{Lasting, Wrong};
 use super::setting::Setting;
 use super::source::Source;
 use super::values::host_pattern;
@@ -53,6 +53,7 @@ fn read(name: &AccountName, top: &Table<'_>, node: &Node) -> Document {
         access: networks::access_of_account(top),
         timeouts,
         pages: top.table(&keys::PAGES).get(&keys::PAGES_DIRECTORY).and_then(|value| value.path_buf()),
+        log_retention: log_retention(&top.table(&keys::ACCOUNT_LOGS), node),
         run,
         certificates: certificates(top),
         limits,
@@ -134,6 +135,12 @@ pub(super) fn timeouts(table: &Table<'_>, around: &Timeouts, node: &Timeouts) ->
         drain: node.drain,
         drain_delay: node.drain_delay,
     }
+}
+
+/// The account's own, which may be more or less than the node's.
+fn log_retention(table: &Table<'_>, node: &Node) -> Retention {
+    let within = Within::Default { default: Lasting(node.logs.retention.0), most: d::LOG_RETENTION.most };
+    Retention(table.setting_within(&d::LOG_RETENTION, within).0)
 }
 
 fn certificates(top: &Table<'_>) -> Vec<AttachedCertificate> {

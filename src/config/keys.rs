@@ -34,12 +34,12 @@ pub(super) static NODE_FILE: Section = Section {
         &METRICS,
         &LOGS,
         &PAGES,
+        &LEGAL,
         &SWITCHES,
         &NODE_LIMITS,
         &NODE_TIMEOUTS,
     ],
     later: &[
-        Later { name: "legal", hint: "the access log has the visitors' addresses" },
         Later { name: "waf", hint: "requests reach the upstreams unfiltered" },
         Later { name: "cache", hint: "every request goes to its upstream" },
         Later { name: "fleet", hint: "documents come from `[accounts] directory`" },
@@ -252,28 +252,64 @@ pub(super) static LOGS: Section = Section {
     header: "[logs]",
     many: false,
     about: "Where access logs and site logs go. What happens to the node itself is told on standard error.",
-    keys: &[&LOGS_DIRECTORY, &d::ACCESS_LOG, &d::LOG_CREDENTIALS, &LOGS_HTTP, &LOGS_SITES],
+    keys: &[
+        &LOGS_OUTPUT,
+        &LOGS_DIRECTORY,
+        &d::ACCESS_LOG,
+        &d::LOG_CREDENTIALS,
+        &LOGS_HTTP,
+        &LOGS_SITES,
+        &d::LOG_GZIP,
+        &d::LOG_RETENTION,
+    ],
     tables: &[],
-    later: &[Later { name: "retention", hint: "logrotate or a timer deletes old files" }],
+    later: &[],
     foreign: &[],
+};
+pub(super) const LOGS_OUTPUT: Key = Key {
+    name: "output",
+    takes: "`\"files\"`, `\"stdout\"` or `\"journald\"`",
+    absent: Absent::Means("`\"files\"` where there is a `directory`, else `\"stdout\"`"),
+    effect: "Where access logs and site logs go: to files by the templates below, to standard output for containers, or to the \
+             journal of systemd with the account as a field.",
 };
 pub(super) const LOGS_DIRECTORY: Key = Key {
     name: "directory",
     takes: "a directory",
-    absent: Absent::Means("access logs go to standard output, and there are no site logs"),
+    absent: Absent::Means("logs go to standard output"),
     effect: "What the templates below are relative to.",
 };
 pub(super) const LOGS_HTTP: Key = Key {
     name: "http",
     takes: "a relative path with `{account}`, `{file}`, `{year}`, `{month}`, `{date}` in it",
     absent: Absent::Text(d::HTTP_LOG),
-    effect: "The path of an access log. `{file}` is `http`; `{date}` is `2026-03-14` in local time.",
+    effect: "The path of an access log. `{file}` is the site's `log_file`; `{date}` is `2026-03-14` in local time.",
 };
 pub(super) const LOGS_SITES: Key = Key {
     name: "sites",
     takes: "a relative path with `{account}`, `{year}`, `{month}`, `{date}` in it",
     absent: Absent::Text(d::SITES_LOG),
     effect: "The path of a site log: the starts, stops and failures of the account's programs.",
+};
+
+/// `[legal]`.
+pub(super) static LEGAL: Section = Section {
+    name: "legal",
+    header: "[legal]",
+    many: false,
+    about: "The provider's own log of connections, apart from the customers' logs: who came from which address and port, where \
+            to, and whose first request it was. See [logs.md](logs.md#connections).",
+    keys: &[&LEGAL_DIRECTORY, &d::LEGAL_RETENTION],
+    tables: &[],
+    later: &[],
+    foreign: &[],
+};
+pub(super) const LEGAL_DIRECTORY: Key = Key {
+    name: "directory",
+    takes: "a directory, none that customers' logs are in",
+    absent: Absent::Means("no such log"),
+    effect: "Where `connections-2026-03-14.log` and the other days are. It must exist; give it the group that may read it, and the \
+             setgid bit.",
 };
 
 /// `[switches]`.

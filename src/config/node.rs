@@ -1,8 +1,8 @@
 //! The node file: tree → [`Node`].
 
 use super::checked::{
-    Acme, Admin, Allowed, HeadLimits, Launcher, Limits, Listen, LivePage, Logs, MutualTls, Node, Outside,
-    Protocols, Switches, Timeouts, TlsProfile, bytes,
+    Acme, Admin, Allowed, HeadLimits, Launcher, Legal, Limits, Listen, LivePage, LogOutput, Logs, MutualTls,
+    Node, Outside, Protocols, Retention, Switches, Timeouts, TlsProfile, bytes,
 };
 use super::machine::Machine;
 use super::nearest::nearest;
@@ -32,6 +32,7 @@ fn read(source: &Source<'_>, top: &Table<'_>, machine: &Machine) -> Node {
     let (accounts, default_site) = accounts(top);
     let (deny, allow) = networks::access(top);
     let switches = top.table(&keys::SWITCHES);
+    let logs = logs(&top.table(&keys::LOGS));
     let state = path(&node, &keys::NODE_STATE).unwrap_or_else(|| d::STATE.into());
     Node {
         file: source.file().to_owned(),
@@ -61,7 +62,8 @@ fn read(source: &Source<'_>, top: &Table<'_>, machine: &Machine) -> Node {
         upstreams: outside(&top.table(&keys::UPSTREAMS)),
         launcher: launcher(&top.table(&keys::LAUNCHER), &state),
         state,
-        logs: logs(&top.table(&keys::LOGS)),
+        legal: legal(&top.table(&keys::LEGAL), &logs),
+        logs,
         pages: path(&top.table(&keys::PAGES), &keys::PAGES_DIRECTORY),
         switches: Switches {
             splice: switches.setting(&d::SPLICE),
@@ -247,13 +249,47 @@ fn logs(table: &Table<'_>) -> Logs {
     let template = |key, variables: &[&'static str]| {
         table.get(key).and_then(|value| value.parse(|text| log_path(text, variables)))
     };
+    let directory = path(table, &keys::LOGS_DIRECTORY);
+    let output = table.get(&keys::LOGS_OUTPUT).and_then(|value| {
+        let words = [
+            ("files", Ok(LogOutput::Files)),
+            ("stdout", Ok(LogOutput::Stdout)),
+            ("journald", Ok(LogOutput::Journald)),
+        ];
+        let output = value.choice(&words);
+        if output == Some(LogOutput::Files) && !table.wrote(keys::LOGS_DIRECTORY.name) {
+            value
+                .refuse(Wrong::new("files, and no word where").hint("write directory = \"/var/log/parvis\""));
+        }
+        output
+    });
     Logs {
-        directory: path(table, &keys::LOGS_DIRECTORY),
+        output,
+        directory,
         access: table.setting(&d::ACCESS_LOG),
         credentials: table.setting(&d::LOG_CREDENTIALS),
         http: template(&keys::LOGS_HTTP, &HTTP_VARIABLES).unwrap_or_else(|| d::HTTP_LOG.to_owned()),
         sites: template(&keys::LOGS_SITES, &SITES_VARIABLES).unwrap_or_else(|| d::SITES_LOG.to_owned()),
+        gzip: table.setting(&d::LOG_GZIP),
+        retention: Retention(table.setting(&d::LOG_RETENTION).0),
     }
+}
+
+fn legal(table: &Table<'_>, logs: &Logs) -> Option<Legal> {
+    let retention = Retention(table.setting(&d::LEGAL_RETENTION).0);
+    let Some(value) = table.get(&keys::LEGAL_DIRECTORY) else {
+        if table.wrote(d::LEGAL_RETENTION.name) {
+            let wrong = Wrong::new("a retention, and no log");
+            table.refuse_key(d::LEGAL_RETENTION.name, wrong.hint("write `directory`, or remove [legal]"));
+        }
+        return None;
+    };
+    let directory = value.path_buf()?;
+    if logs.directory.as_ref().is_some_and(|customers| directory.starts_with(customers)) {
+        let wrong = Wrong::new("customers' logs are there, and what their templates match is theirs");
+        value.refuse(wrong.hint("write a directory of its own: \"/var/log/parvis-legal\""));
+    }
+    Some(Legal { directory, retention })
 }
 
 /// A template stays below its directory, and every brace in it is a variable that exists.

@@ -1,7 +1,7 @@
 //! `[[site]]` of an account document: addresses and what answers there.
 
 use super::checked::{
-    AccountLimits, FixedAnswer, Hsts, LogFormat, Node, Site, SiteAction, SiteLimits, Timeouts,
+    AccountLimits, FixedAnswer, Hsts, LogFile, LogFormat, Node, Site, SiteAction, SiteLimits, Timeouts,
 };
 use super::log_format;
 use super::names::Names;
@@ -11,7 +11,7 @@ use super::scalar::{Scalar, Wrong, quoted};
 use super::source::Of;
 use super::values::site_address;
 use super::{defaults as d, keys};
-use crate::base::{ByteSize, SiteAddress, SiteName, UpstreamName};
+use crate::base::{ByteSize, LogFileName, SiteAddress, SiteName, UpstreamName};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
@@ -56,6 +56,7 @@ fn site(
     let hsts = hsts(&table.table(&keys::HSTS));
     let shows = bounds.node.logs.credentials;
     let log_format = table.get(&keys::SITE_LOG_FORMAT).and_then(|value| log_format::read(value, shows));
+    let log_file = table.get(&keys::SITE_LOG_FILE).and_then(|value| value.parse(log_file));
     let (force_https, lend) = (table.setting(&d::FORCE_HTTPS), table.setting(&d::LEND));
     let trim_path = table.setting(&d::TRIM_PATH);
     let (limits, timeouts) = bounds_of_its_own(table, action.as_ref(), bounds);
@@ -70,6 +71,20 @@ fn site(
         hsts,
         lend,
         log_format: log_format.unwrap_or(LogFormat::Advanced),
+        log_file: log_file.unwrap_or_default(),
+    })
+}
+
+/// A name alone: which directory it is in and how it ends, the node says.
+fn log_file(text: &str) -> Result<LogFile, Wrong> {
+    LogFileName::new(text).map(LogFile::named).map_err(|error| {
+        let plain = text.rsplit('/').next().unwrap_or(text);
+        let plain = plain.strip_suffix(".log").unwrap_or(plain);
+        let wrong = Wrong::new(format!("{} is not the name of a log file", quoted(text)));
+        if plain != text && LogFileName::new(plain).is_ok() {
+            return wrong.hint(format!("write \"{plain}\": `[logs] http` of the node makes a path of it"));
+        }
+        wrong.hint(error.to_string())
     })
 }
 

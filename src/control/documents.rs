@@ -388,7 +388,8 @@ impl Documents {
             && old.tls_profile == new.tls_profile
             && names_of_sets(&old) == names_of_sets(new)
             && old.accounts == new.accounts
-            && old.logs.credentials == new.logs.credentials;
+            && old.logs.credentials == new.logs.credentials
+            && old.logs.retention == new.logs.retention;
         if same {
             let mut applied = self.rescan(at, true);
             applied.extend(self.read_pages(&applied, at));

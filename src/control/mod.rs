@@ -314,7 +314,7 @@ impl Control {
         changed.extend(self.network_files.problems().map(Problem::one_line));
         self.watched = None;
         self.watch_everything();
-        if let Err(error) = self.log_writer.reload(&new.logs) {
+        if let Err(error) = self.log_writer.reload(&new.logs, new.legal.as_ref()) {
             changed.push(format!("logs: {error}"));
         }
         let applied = self.documents.reconfigure(Arc::clone(&new), now());

@@ -8,7 +8,7 @@ use crate::base::{Cause, ClientAddr, Drain, LocalAddr, PeerAddr, now};
 use crate::config::{self, Listen, ListenId, Node};
 use crate::limit::{Clients, ConnectionGuard, Lists, Reached};
 use crate::net::{Listener, Socket, Stream, until, within};
-use crate::telemetry::{HandshakeFailure, Shard, Sparse};
+use crate::telemetry::{AccessLog, HandshakeFailure, Shard, Sparse, Visit};
 use arc_swap::ArcSwap;
 use std::future::poll_fn;
 use std::io;
@@ -37,6 +37,8 @@ pub struct Accepted {
     pub at: Instant,
     /// Counts it as open; to be kept as long as the stream.
     pub guard: ConnectionGuard,
+    /// Its line in the node's log of connections, where there is one.
+    pub visit: Option<Box<Visit>>,
 }
 
 /// Which part of every address's sockets a worker serves.
@@ -59,6 +61,8 @@ pub struct Entrance {
     pub clients: Arc<Clients>,
     /// The worker's counters.
     pub metrics: Rc<Shard>,
+    /// Where connections are told of.
+    pub log: Rc<AccessLog>,
     /// The node's drain: it ends the accepting.
     pub drain: Drain,
 }
@@ -199,14 +203,16 @@ where
         let Some(listen) = self.settings.listen.clone() else { return };
         let bound = self.bound.local;
         let local = if bound.ip().is_unspecified() { socket.local_address() } else { None };
+        let (client, local) = (ClientAddr(peer), LocalAddr(local.unwrap_or(bound)));
         let accepted = Accepted {
             stream: Stream::new(socket),
             peer: PeerAddr(peer),
-            client: ClientAddr(peer),
-            local: LocalAddr(local.unwrap_or(bound)),
+            client,
+            local,
             listen,
             at: now(),
             guard,
+            visit: Visit::begin(&self.entrance.log, client, local),
         };
         let node = self.settings.node.clone();
         if config::contains(&accepted.listen.proxy_protocol_from, peer.ip()) {
@@ -264,6 +270,9 @@ async fn after_header(mut accepted: Accepted, node: &Node, entrance: &Entrance) 
         Ok(Ok(Some(ends))) => {
             accepted.client = ClientAddr(ends.client);
             accepted.local = LocalAddr(ends.destination);
+            if let Some(visit) = &mut accepted.visit {
+                visit.is_between(accepted.client, accepted.local);
+            }
             return within_limits(accepted, node, entrance);
         }
         Ok(Ok(None)) => return Some(accepted),

@@ -10,8 +10,9 @@ use crate::net::tls::{Handshake, HandshakeError, Protocol};
 use crate::net::{self, Stream, within};
 use crate::proxy::{Connection, Secured, Worker};
 use crate::serve::{serve_http1, serve_http2};
-use crate::telemetry::{ConnectionGauge, ConnectionProtocol, HandshakeFailure, TlsVersion};
+use crate::telemetry::{ConnectionGauge, ConnectionProtocol, HandshakeFailure, TlsVersion, Visit};
 use crate::tls::{Identity, Policies};
+use std::cell::Cell;
 use std::convert::Infallible;
 use std::future::poll_fn;
 use std::io;
@@ -52,12 +53,13 @@ struct Opened {
 }
 
 /// Everything before the first request; `None` when the connection did not get that far.
-async fn open(accepted: Accepted, worker: Rc<Worker>, policies: Arc<Policies>) -> Option<Opened> {
+async fn open(mut accepted: Accepted, worker: Rc<Worker>, policies: Arc<Policies>) -> Option<Opened> {
     let node = worker.node.load_full();
     let gauge = worker.metrics.connection(accepted.listen.tls);
     let deadline = accepted.at + node.timeouts.handshake;
     let secured = if accepted.listen.tls {
-        secure(accepted.stream, &accepted.listen, accepted.local, &policies, &worker, deadline).await
+        let visit = accepted.visit.as_deref_mut();
+        secure(accepted.stream, visit, &accepted.listen, accepted.local, &policies, &worker, deadline).await
     } else {
         Ok(Secure { stream: accepted.stream, tls: None, protocol: None })
     };
@@ -70,9 +72,10 @@ async fn open(accepted: Accepted, worker: Rc<Worker>, policies: Arc<Policies>) -
         }
     };
     let protocol = agree(&mut stream, protocol, &accepted.listen, deadline).await?;
-    let Accepted { peer, client, local, guard, .. } = accepted;
+    let Accepted { peer, client, local, guard, visit, .. } = accepted;
     let client_text = AddressText::new(client.ip());
-    let connection = Connection { worker, peer, client, client_text, local, tls, node };
+    let connection =
+        Connection { worker, peer, client, client_text, local, tls, node, visit: Cell::new(visit) };
     Some(Opened { stream, protocol, connection, gauge, guard })
 }
 
@@ -86,6 +89,7 @@ struct Secure {
 /// The TLS handshake: name → certificate and policy.
 async fn secure(
     stream: Stream,
+    mut visit: Option<&mut Visit>,
     listen: &Listen,
     local: LocalAddr,
     policies: &Policies,
@@ -98,6 +102,9 @@ async fn secure(
     let choose = |hello: &rustls::server::ClientHello<'_>| {
         let choice = policies.choose(hello, local.0.ip(), listen.protocols, profile);
         identity = Some(choice.identity);
+        if let (Some(visit), Some(name)) = (&mut visit, hello.server_name()) {
+            visit.asks_for(name);
+        }
         Ok::<_, Infallible>(choice.config)
     };
     let agreed = {

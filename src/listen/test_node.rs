@@ -36,13 +36,8 @@ pub(super) fn test_node(addresses: &[&str], workers: usize) -> Node {
         acme: None,
         upstreams: Outside::default(),
         launcher: Launcher::default(),
-        logs: Logs {
-            credentials: false,
-            directory: None,
-            access: false,
-            http: String::new(),
-            sites: String::new(),
-        },
+        legal: None,
+        logs: Logs { access: false, ..Logs::default() },
         limits: Limits {
             connections: 1000,
             connections_per_client: None,

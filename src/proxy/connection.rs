@@ -3,7 +3,8 @@
 use super::worker::Worker;
 use crate::base::{AccountName, AddressText, ClientAddr, Host, LocalAddr, PeerAddr};
 use crate::config::{Node, Terms, TlsProfile};
-use crate::telemetry::TlsVersion;
+use crate::telemetry::{TlsVersion, Visit};
+use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -23,6 +24,8 @@ pub struct Connection {
     pub tls: Option<Rc<dyn Secured>>,
     /// The node's settings when the connection began: what holds for requests that no account holds.
     pub node: Arc<Node>,
+    /// Its line in the node's log of connections, until a request begins.
+    pub visit: Cell<Option<Box<Visit>>>,
 }
 
 /// What a TLS connection was opened for: enough to say which hosts it may ask for.

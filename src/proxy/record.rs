@@ -9,9 +9,9 @@ use crate::base::{
     AccountName, Cause, Headers, NameText, Refusal, Repairs, RequestId, TrustName, UpstreamName, Wait, Waits,
     now,
 };
-use crate::config::LogFormat;
+use crate::config::{LogFile, LogFormat};
 use crate::message::{Known, RequestHead, Scheme, Version};
-use crate::telemetry::{self, Done, InFlight, LogProtocol, Protocol, Recalled, Texts, TunnelGauge};
+use crate::telemetry::{self, Done, InFlight, LogProtocol, Protocol, Recalled, Texts, TunnelGauge, Visit};
 use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -24,6 +24,7 @@ pub struct Record {
     asker: Asker,
     account: Option<Arc<Account>>,
     format: LogFormat,
+    file: LogFile,
     status: u16,
     cause: Option<Cause>,
     repairs: Repairs,
@@ -40,6 +41,8 @@ pub struct Record {
     detail: Cow<'static, str>,
     tunnel: Option<TunnelGauge>,
     switched: bool,
+    /// Of the first request alone: the connection is told with it.
+    visit: Option<Box<Visit>>,
     _in_flight: InFlight,
 }
 
@@ -53,6 +56,7 @@ impl Record {
             asker: Asker::of_connection(connection),
             account: None,
             format: LogFormat::Advanced,
+            file: LogFile::default(),
             status: 0,
             cause: None,
             repairs: head.repairs(),
@@ -67,6 +71,7 @@ impl Record {
             detail: Cow::Borrowed(""),
             tunnel: None,
             switched: false,
+            visit: connection.visit.take(),
             _in_flight: worker.metrics.in_flight(protocol(head)),
         }
     }
@@ -96,10 +101,11 @@ impl Record {
         self.asker.believe(connection, head, trust);
     }
 
-    /// Whose request it is, and of which site.
+    /// Whose request it is, and of which site: how and where its line is written.
     pub fn found(&mut self, account: &Arc<Account>, site: &Site) {
         self.belongs_to(account);
         self.format = site.log_format.clone();
+        self.file = site.log_file.clone();
         self.site = NameText::new(site.name.as_str());
     }
 
@@ -178,7 +184,7 @@ impl Record {
     }
 
     /// Writes the record: counters and the account's log line.
-    pub fn finish(self, connection: &Connection, head: &RequestHead) {
+    pub fn finish(mut self, connection: &Connection, head: &RequestHead) {
         let worker = &connection.worker;
         let end = now();
         let duration = end.saturating_duration_since(self.begun);
@@ -201,13 +207,16 @@ impl Record {
         if worker.recent.is_on() {
             self.remember(connection, head, end);
         }
+        if let Some(visit) = self.visit.take() {
+            visit.tell(head.authority().host.as_bytes(), self.account.as_ref().map(|account| account.name()));
+        }
         if !worker.access_log.is_on() {
             return;
         }
         let secured = self.asker.scheme == Scheme::Https;
         worker.access_log.write(&telemetry::Record {
             account: self.account.as_ref().map(|account| account.name()),
-            site_file: "http",
+            site_file: self.file.as_str(),
             format: &self.format,
             host: Some(head.authority().host.as_bytes()),
             client: self.asker.text,

@@ -19,8 +19,8 @@ mod sum;
 pub use busiest::{AccountSample, AccountSource};
 pub use family::{FAMILIES, Family, Kind};
 pub use logs::{
-    AccessLog, AccountLog, LogFactory, LogProtocol, LogTally, LogWriter, Record, SiteLog, log_path,
-    version_text,
+    AccessLog, AccountLog, LogFactory, LogProtocol, LogTally, LogWriter, Record, RetentionSource, SiteLog,
+    Visit, log_path, version_text,
 };
 pub use metrics::{ChangeResult, DocumentCounts, LogTallySource, Metrics};
 pub use node_log::NodeLog;

@@ -1,7 +1,9 @@
 //! A checked account document.
 
-use super::{Protocols, Timeouts, TlsProfile};
-use crate::base::{Access, AccountName, Host, Rate, SiteAddress, SiteName, TrustName, UpstreamName, Wait};
+use super::{Protocols, Retention, Timeouts, TlsProfile};
+use crate::base::{
+    Access, AccountName, Host, LogFileName, Rate, SiteAddress, SiteName, TrustName, UpstreamName, Wait,
+};
 use std::borrow::Cow;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -32,6 +34,8 @@ pub struct Document {
     pub timeouts: Timeouts,
     /// `[pages] directory`.
     pub pages: Option<PathBuf>,
+    /// `[logs] retention` in effect.
+    pub log_retention: Retention,
     /// `[run]`.
     pub run: Run,
     /// `[[certificate]]`: attached, first in order.
@@ -56,6 +60,7 @@ impl Document {
             limits: AccountLimits::default(),
             timeouts: Timeouts::default(),
             pages: None,
+            log_retention: Retention::default(),
             run: Run::default(),
             certificates: Vec::new(),
             upstreams: Vec::new(),
@@ -339,6 +344,8 @@ pub struct Site {
     pub lend: bool,
     /// `log_format`.
     pub log_format: LogFormat,
+    /// `log_file`.
+    pub log_file: LogFile,
 }
 
 impl Site {
@@ -355,6 +362,7 @@ impl Site {
             hsts: None,
             lend: false,
             log_format: LogFormat::Advanced,
+            log_file: LogFile::default(),
         }
     }
 }
@@ -430,6 +438,25 @@ impl LogFormat {
             _ => None,
         })
     }
+}
+
+/// `log_file`: which of the account's access logs. The one that nearly all have costs nothing to pass on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LogFile(Option<LogFileName>);
+
+impl LogFile {
+    /// The file of this name.
+    pub fn named(name: LogFileName) -> Self {
+        Self(Some(name))
+    }
+
+    /// Its name: `{file}` of the path.
+    pub fn as_str(&self) -> &str {
+        self.0.as_ref().map_or(Self::DEFAULT, LogFileName::as_str)
+    }
+
+    /// The file of sites that name none.
+    pub const DEFAULT: &'static str = "http";
 }
 
 /// A part of a line of the access log, named after the variable it stands for.

@@ -30,13 +30,8 @@ fn node() -> Node {
         admin: Admin::default(),
         metrics: None,
         launcher: Launcher::default(),
-        logs: Logs {
-            credentials: false,
-            directory: None,
-            access: true,
-            http: String::new(),
-            sites: String::new(),
-        },
+        legal: None,
+        logs: Logs::default(),
         limits: Limits::default(),
         timeouts: Timeouts::default(),
     }
@@ -99,6 +94,8 @@ fn every_key_arrives_where_it_belongs() {
         [[certificate]]
         names = ["pay.alice.test", "*.alice.test"]
         file = "pay.pem"
+        [logs]
+        retention = "90d"
         [[upstream]]
         name = "web"
         address = "https://[2001:db8::7]:8443/"
@@ -116,6 +113,7 @@ fn every_key_arrives_where_it_belongs() {
         lend = true
         trim_path = true
         log_format = "standard"
+        log_file = "shop-2"
         [[site]]
         name = "old"
         addresses = []
@@ -126,6 +124,7 @@ fn every_key_arrives_where_it_belongs() {
     );
     let seconds = Duration::from_secs;
     assert_eq!(document.state, AccountState::Maintenance);
+    assert_eq!(document.log_retention, Retention(Some(seconds(90 * 86_400))));
     assert_eq!(document.terms.tls_profile, TlsProfile::Modern);
     let rate = Some(Rate { count: 500, period: seconds(1) });
     assert_eq!(
@@ -194,9 +193,9 @@ fn every_key_arrives_where_it_belongs() {
         Some(Hsts { max_age: seconds(365 * 86_400), include_subdomains: true, preload: true })
     );
     assert!(blog.force_https && blog.lend && blog.trim_path);
-    assert_eq!(blog.log_format, LogFormat::Standard);
+    assert_eq!((&blog.log_format, blog.log_file.as_str()), (&LogFormat::Standard, "shop-2"));
     assert!(!old.force_https && !old.lend && old.hsts.is_none());
-    assert_eq!(old.log_format, LogFormat::Advanced);
+    assert_eq!((&old.log_format, old.log_file.as_str()), (&LogFormat::Advanced, "http"));
     let redirect = Redirect { to: "https://www.alice.test".into(), status: 308, keep_path: true };
     assert_eq!(old.action, SiteAction::Redirect(redirect));
 }
@@ -632,11 +631,24 @@ const WRONG_SITES: &[(&str, &[&str])] = &[
         &["7:24: site[0].addresses[1]: \"a.test\" is already site[0].addresses[0]"],
     ),
     (
-        "upstream = \"web\"\naddresses = []\ntrim_path = 1\nlog_file = \"x\"",
+        "upstream = \"web\"\naddresses = []\ntrim_path = 1\npages = \"x\"",
         &[
             "8:13: site[0].trim_path: 1 stands where true or false belongs",
-            "9:1: site[0].log_file: this version does not have it yet (remove it: every site of the account writes to the \
-         file `http`)",
+            "9:1: site[0].pages: this version does not have it yet (remove it: the account's `[pages]` hold for all its sites)",
+        ],
+    ),
+    (
+        "upstream = \"web\"\naddresses = []\nlog_file = \"Shop\"",
+        &[
+            "8:12: site[0].log_file: \"Shop\" is not the name of a log file (a name starts with a-z or 0-9 and holds only \
+             a-z, 0-9 and '-')",
+        ],
+    ),
+    (
+        "upstream = \"web\"\naddresses = []\nlog_file = \"../bob/shop.log\"",
+        &[
+            "8:12: site[0].log_file: \"../bob/shop.log\" is not the name of a log file (write \"shop\": `[logs] http` of \
+             the node makes a path of it)",
         ],
     ),
     (
@@ -836,6 +848,28 @@ log_format = 11
             "site[1].addresses[0]",
             "site[1].upstream",
             "site[1].log_format",
+        ]
+    );
+}
+
+/// An account's word holds for it, be it less than the node's or more.
+#[test]
+fn the_retention_of_logs_is_the_account_s_own() {
+    let days = |days: u64| Retention(Some(Duration::from_hours(24 * days)));
+    let node = Node { logs: Logs { retention: days(30), ..Logs::default() }, ..node() };
+    for (text, retention) in [
+        ("", days(30)),
+        ("[logs]\nretention = \"1d\"", days(1)),
+        ("[logs]\nretention = \"365d\"", days(365)),
+        ("[logs]\nretention = \"never\"", Retention(None)),
+    ] {
+        assert_eq!(check_with(text, &node).unwrap().log_retention, retention, "{text}");
+    }
+    assert_eq!(
+        problems("[logs]\nretention = \"12h\"\nhttp = \"x\""),
+        [
+            "2:13: logs.retention: \"12h\" is less than the least, \"1d\" (write \"never\" for no end)",
+            "3:1: logs.http: no such key (`http` belongs in the node file, in [logs])",
         ]
     );
 }

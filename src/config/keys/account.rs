@@ -1,5 +1,6 @@
 //! The keys of an account document.
 
+use super::super::checked::LogFile;
 use super::super::defaults as d;
 use super::super::setting::{Absent, Key, Later, Section};
 use super::PAGES;
@@ -33,13 +34,13 @@ pub(in crate::config) static ACCOUNT_FILE: Section = Section {
         &ACCOUNT_DENY,
         &ACCOUNT_ALLOW,
         &PAGES,
+        &ACCOUNT_LOGS,
         &RUN,
         &CERTIFICATE,
         &UPSTREAM,
         &SITE,
     ],
     later: &[
-        Later { name: "logs", hint: "the node's `[logs]` hold for every account" },
         Later { name: "waf", hint: "requests reach the upstream unfiltered" },
         Later { name: "cache", hint: "every request goes to its upstream" },
     ],
@@ -178,6 +179,18 @@ pub(in crate::config) static ACCOUNT_ALLOW: Section = Section {
     foreign: &[],
 };
 
+/// `[logs]` of an account.
+pub(in crate::config) static ACCOUNT_LOGS: Section = Section {
+    name: "logs",
+    header: "[logs]",
+    many: false,
+    about: "The account's own word on its logs. Where and in which form they are written, the node and the sites say.",
+    keys: &[&d::LOG_RETENTION],
+    tables: &[],
+    later: &[],
+    foreign: &[],
+};
+
 /// `[[certificate]]`.
 pub(in crate::config) static CERTIFICATE: Section = Section {
     name: "certificate",
@@ -291,10 +304,10 @@ pub(in crate::config) static SITE: Section = Section {
         &d::FORCE_HTTPS,
         &d::LEND,
         &SITE_LOG_FORMAT,
+        &SITE_LOG_FILE,
     ],
     tables: &[&REDIRECT, &ANSWER, &SITE_LIMITS, &SITE_TIMEOUTS, &HSTS],
     later: &[
-        Later { name: "log_file", hint: "every site of the account writes to the file `http`" },
         Later { name: "pages", hint: "the account's `[pages]` hold for all its sites" },
         Later { name: "compression", hint: "the upstream compresses" },
         Later { name: "waf", hint: "requests reach the upstream unfiltered" },
@@ -327,6 +340,13 @@ pub(in crate::config) const SITE_LOG_FORMAT: Key = Key {
             text with `{variables}`",
     absent: Absent::Text("advanced"),
     effect: "The form of the site's access log: see [logs.md](logs.md#formats).",
+};
+
+pub(in crate::config) const SITE_LOG_FILE: Key = Key {
+    name: "log_file",
+    takes: "a name: `a-z`, `0-9` and `-`, at most 63",
+    absent: Absent::Text(LogFile::DEFAULT),
+    effect: "Which of the account's access logs the site writes: `{file}` in `[logs] http` of the node. Sites may share one.",
 };
 
 /// `answer`.

@@ -43,13 +43,17 @@ fn everything_but_listeners_and_accounts_has_a_default() {
     assert_eq!(node.admin.socket.as_deref(), Some(Path::new("/run/parvis/admin.sock")));
     assert_eq!(node.metrics, None);
     let logs = Logs {
+        output: None,
         directory: None,
         access: true,
         credentials: false,
         http: "{account}/http/{year}/{file}-{date}.log".into(),
         sites: "{account}/sites/{date}.log".into(),
+        gzip: true,
+        retention: Retention(None),
     };
-    assert_eq!(node.logs, logs);
+    assert_eq!((&node.logs, Logs::default()), (&logs, logs.clone()));
+    assert_eq!((node.logs.output(), node.legal), (LogOutput::Stdout, None));
     assert_eq!(node.limits, Limits { connections: 32_640, ..Limits::default() });
     assert_eq!(node.timeouts, Timeouts::default());
     let listen = Listen {
@@ -98,10 +102,16 @@ fn every_key_arrives_where_it_belongs() {
         [metrics]
         address = "[::1]:9145"
         [logs]
+        output = "journald"
         directory = "logs"
         access = false
         http = "{account}/{file}-{month}.log"
         sites = "{account}/{year}.log"
+        gzip = false
+        retention = "30d"
+        [legal]
+        directory = "legal"
+        retention = "365d"
         [limits]
         connections = 1000
         connections_per_client = "unlimited"
@@ -161,13 +171,18 @@ fn every_key_arrives_where_it_belongs() {
     assert_eq!(
         node.logs,
         Logs {
+            output: Some(LogOutput::Journald),
             directory: logs,
             access: false,
             credentials: false,
             http: "{account}/{file}-{month}.log".into(),
             sites: "{account}/{year}.log".into(),
+            gzip: false,
+            retention: Retention(Some(seconds(30 * 86_400))),
         }
     );
+    let retention = Retention(Some(seconds(365 * 86_400)));
+    assert_eq!(node.legal, Some(Legal { directory: "/etc/parvis/legal".into(), retention }));
     assert_eq!(
         node.limits,
         Limits {
@@ -296,9 +311,28 @@ const WRONG: &[(&str, &[&str])] = &[
     ),
     ("[logs]\nhttp = \"x}{\"", &["2:8: logs.http: \"x}{\" has a brace without its partner"]),
     (
-        "[logs]\nretention = \"30d\"",
+        "[logs]\noutput = \"syslog\"",
+        &["2:10: logs.output: \"syslog\" is none of \"files\", \"stdout\" or \"journald\""],
+    ),
+    (
+        "[logs]\noutput = \"files\"",
+        &["2:10: logs.output: files, and no word where (write directory = \"/var/log/parvis\")"],
+    ),
+    (
+        "[logs]\ndirectory = \"/var/log/parvis\"\n[legal]\ndirectory = \"/var/log/parvis/legal\"",
         &[
-            "2:1: logs.retention: this version does not have it yet (remove it: logrotate or a timer deletes old files)",
+            "4:13: legal.directory: customers' logs are there, and what their templates match is theirs (write a directory \
+             of its own: \"/var/log/parvis-legal\")",
+        ],
+    ),
+    (
+        "[legal]\nretention = \"30d\"",
+        &["2:13: legal.retention: a retention, and no log (write `directory`, or remove [legal])"],
+    ),
+    (
+        "[logs]\nretention = \"30\"",
+        &[
+            "2:13: logs.retention: \"30\" is not a duration (write a whole number and ms, s, m, h or d, as in \"30s\")",
         ],
     ),
     (

@@ -2,8 +2,9 @@
 
 use super::*;
 use crate::base::DrainSwitch;
+use crate::config::Logs;
 use crate::listen::{Changes, Inherited, Listeners, test_node};
-use crate::telemetry::Metrics;
+use crate::telemetry::{LogWriter, Metrics};
 use std::net::TcpStream;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream as Visitor;
@@ -32,6 +33,7 @@ impl Front {
             lists: Arc::default(),
             clients: clients.clone(),
             metrics: Rc::new(metrics.shard()),
+            log: Rc::new(LogWriter::start(&Logs::default(), None).unwrap().1.worker()),
             drain: observer,
         };
         let (sender, accepted) = mpsc::unbounded_channel();

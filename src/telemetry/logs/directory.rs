@@ -1,11 +1,11 @@
-//! Opens files below a directory that others may write to: no symbolic link is followed, nothing but a regular
-//! file is opened, missing directories are made.
+//! Opens files below a directory that others may write to: no symbolic link is followed, no path leads out of it, nothing
+//! but a regular file is opened, missing directories are made where a line is to be written.
 
-use rustix::fs::{FileType, Mode, OFlags};
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags, Stat};
 use rustix::io::Errno;
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::path::Path;
 
 /// A directory that logs are written below. It may itself be behind a link: it is the operator's.
@@ -19,53 +19,114 @@ impl LogDirectory {
         Ok(Self(rustix::fs::open(path, flags, Mode::empty())?))
     }
 
+    /// Opens the directory at `path` below, a relative path of plain names; an empty one is this directory.
+    pub(super) fn enter(&self, path: &str) -> io::Result<Self> {
+        let path = if path.is_empty() { "." } else { path };
+        Ok(Self(self.open_below(path, ENTER, Mode::empty())?))
+    }
+
     /// Opens `path`, a relative path of plain names, for appending.
     ///
     /// # Errors
     /// The system's; `ELOOP` or `ENOTDIR` for a link in the path, `InvalidInput` for what is no regular file.
     pub(super) fn append(&self, path: &str) -> io::Result<File> {
-        let (parents, name) = path.rsplit_once('/').unwrap_or(("", path));
-        let mut directory = None;
-        for parent in parents.split('/').filter(|parent| !["", "."].contains(parent)) {
-            directory = Some(enter(directory.as_ref().unwrap_or(&self.0), parent)?);
-        }
-        open_file(directory.as_ref().unwrap_or(&self.0), name)
-    }
-}
-
-fn enter(directory: &OwnedFd, name: &str) -> io::Result<OwnedFd> {
-    let open = || rustix::fs::openat(directory, name, ENTER, Mode::empty());
-    match open() {
-        Err(Errno::NOENT) => {
-            match rustix::fs::mkdirat(directory, name, DIRECTORY_MODE) {
-                Ok(()) | Err(Errno::EXIST) => {}
-                Err(error) => return Err(error.into()),
+        match self.open_below(path, APPEND, FILE_MODE) {
+            Err(Errno::NOENT) => {
+                self.make_parents(path)?;
+                regular(self.open_below(path, APPEND, FILE_MODE)?)
             }
-            Ok(open()?)
+            opened => regular(opened?),
         }
-        other => Ok(other?),
+    }
+
+    /// Opens the file of this name for reading.
+    pub(super) fn read(&self, name: &str) -> io::Result<File> {
+        regular(self.open_below(name, READ, Mode::empty())?)
+    }
+
+    /// Makes a file of this name, which must not be there.
+    pub(super) fn create(&self, name: &str) -> io::Result<File> {
+        regular(self.open_below(name, CREATE, FILE_MODE)?)
+    }
+
+    /// What stands under this name; a link is itself.
+    pub(super) fn status(&self, name: &str) -> io::Result<Stat> {
+        Ok(rustix::fs::statat(&self.0, name, AtFlags::SYMLINK_NOFOLLOW)?)
+    }
+
+    /// The names that stand in it, as far as they are text, in their order.
+    pub(super) fn names(&self) -> io::Result<Vec<String>> {
+        let mut names = Vec::new();
+        let listed = self.open_below(".", OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty())?;
+        for entry in Dir::new(listed)? {
+            names.extend(entry?.file_name().to_str().ok().map(str::to_owned));
+        }
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    /// Puts the file of one name in the place of another.
+    pub(super) fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        Ok(rustix::fs::renameat(&self.0, from, &self.0, to)?)
+    }
+
+    /// Removes a name that is no directory's.
+    pub(super) fn remove(&self, name: &str) -> io::Result<()> {
+        Ok(rustix::fs::unlinkat(&self.0, name, AtFlags::empty())?)
+    }
+
+    /// Waits until its names are on the disk.
+    pub(super) fn sync(&self) -> io::Result<()> {
+        Ok(rustix::fs::fsync(self.open_below(".", OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty())?)?)
+    }
+
+    /// Makes the directories of a path that are missing.
+    fn make_parents(&self, path: &str) -> io::Result<()> {
+        for (slash, _) in path.match_indices('/').filter(|(slash, _)| *slash > 0) {
+            let parent = &path[..slash];
+            match self.open_below(parent, ENTER, Mode::empty()) {
+                Err(Errno::NOENT) => {
+                    let (above, name) = parent.rsplit_once('/').unwrap_or(("", parent));
+                    match rustix::fs::mkdirat(&self.enter(above)?.0, name, DIRECTORY_MODE) {
+                        Ok(()) | Err(Errno::EXIST) => {}
+                        Err(error) => return Err(error.into()),
+                    }
+                }
+                opened => drop(opened?),
+            }
+        }
+        Ok(())
+    }
+
+    fn open_below(&self, path: &str, flags: OFlags, mode: Mode) -> Result<OwnedFd, Errno> {
+        let below = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
+        rustix::fs::openat2(&self.0, path, flags | OFlags::CLOEXEC, mode, below)
     }
 }
 
-fn open_file(directory: impl AsFd, name: &str) -> io::Result<File> {
-    let file = rustix::fs::openat(directory, name, APPEND, FILE_MODE)?;
+fn regular(file: OwnedFd) -> io::Result<File> {
     let status = rustix::fs::fstat(&file)?;
-    if FileType::from_raw_mode(status.st_mode) != FileType::RegularFile {
+    if !is_regular(&status) {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
     }
     Ok(File::from(file))
 }
 
-const ENTER: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+/// Whether it is a file and nothing else.
+pub(super) fn is_regular(status: &Stat) -> bool {
+    FileType::from_raw_mode(status.st_mode) == FileType::RegularFile
+}
 
-/// `NONBLOCK` is for what is no file: opening a FIFO would wait for its reader.
-const APPEND: OFlags = OFlags::WRONLY
-    .union(OFlags::APPEND)
-    .union(OFlags::CREATE)
-    .union(OFlags::NOFOLLOW)
-    .union(OFlags::NONBLOCK)
-    .union(OFlags::NOCTTY)
-    .union(OFlags::CLOEXEC);
+const ENTER: OFlags = OFlags::PATH.union(OFlags::DIRECTORY);
+
+/// `NONBLOCK` is for what is no file: opening a FIFO would wait for its other end.
+const SAFE: OFlags = OFlags::NONBLOCK.union(OFlags::NOCTTY);
+
+const APPEND: OFlags = OFlags::WRONLY.union(OFlags::APPEND).union(OFlags::CREATE).union(SAFE);
+
+const READ: OFlags = OFlags::RDONLY.union(SAFE);
+
+const CREATE: OFlags = OFlags::WRONLY.union(OFlags::CREATE).union(OFlags::EXCL).union(SAFE);
 
 /// The node writes, the group of the directory (the customer's, where it is setgid) reads.
 const FILE_MODE: Mode = Mode::from_raw_mode(0o640);
@@ -115,6 +176,14 @@ mod tests {
         let reader = rustix::fs::open(&fifo, OFlags::RDONLY | OFlags::NONBLOCK, Mode::empty()).unwrap();
         assert_eq!(logs.append("bob/fifo.log").unwrap_err().kind(), io::ErrorKind::InvalidInput);
         drop(reader);
+        // Neither are they read, entered or made beside.
+        for path in ["alice/victim", "bob/http.log", "bob/fifo.log"] {
+            assert!(logs.read(path).is_err(), "{path}");
+        }
+        assert!(
+            logs.enter("alice").is_err() && logs.enter("..").is_err() && logs.append("../x.log").is_err()
+        );
+        assert!(logs.append("alice/new/http.log").is_err() && logs.create("bob/dangling.log").is_err());
         assert_eq!(fs::read_dir(elsewhere.path()).unwrap().count(), 1);
         assert_eq!(fs::read(&victim).unwrap(), b"");
     }

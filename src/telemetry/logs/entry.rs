@@ -1,12 +1,14 @@
 //! What is put into a ring: a line, and which file it belongs to.
 
-/// Which of the accounts' logs a line belongs to: each has a path template of its own.
+/// Which log a line belongs to: each has a path template of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Log {
     /// The access log: what visitors asked for.
     Access,
     /// The site log: what the account's programs went through.
     Site,
+    /// The provider's own log of connections.
+    Connections,
 }
 
 /// A line on its way to its file.
@@ -40,6 +42,7 @@ impl Log {
         match self {
             Self::Access => b'a',
             Self::Site => b's',
+            Self::Connections => b'c',
         }
     }
 }
@@ -48,7 +51,7 @@ impl<'a> Entry<'a> {
     /// Reads what [`begin`] and a line put together.
     pub(super) fn parse(bytes: &'a [u8]) -> Option<Self> {
         let (log, rest) = bytes.split_first()?;
-        let log = [Log::Access, Log::Site].into_iter().find(|one| one.byte() == *log)?;
+        let log = [Log::Access, Log::Site, Log::Connections].into_iter().find(|one| one.byte() == *log)?;
         let (seconds, rest) = rest.split_first_chunk()?;
         let (account, rest) = name(rest)?;
         let (file, line) = name(rest)?;

@@ -3,6 +3,7 @@
 //! large enough.
 
 use super::local_time::LocalTime;
+use super::site::is_plain as is_plain_text;
 use super::{LogProtocol, Record};
 use crate::base::{AddressText, Wait, Waits};
 use crate::config::{LogFormat, LogPart};
@@ -10,6 +11,7 @@ use crate::telemetry::TlsVersion;
 use http::Version;
 use jiff::Timestamp;
 use std::borrow::Cow;
+use std::io::Write;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -136,8 +138,17 @@ fn write_json(line: &mut Vec<u8>, record: &Record<'_>, local_time: &mut LocalTim
         "cause": record.cause.map(|cause| cause.verdict().word),
         "waits": waits(record.waits),
     });
-    // Memory does not refuse.
-    let _ = serde_json::to_writer(line, &object);
+    // What would do something to whoever reads it stands within a string: there it may be escaped.
+    for char in object.to_string().chars() {
+        if is_plain_text(char) {
+            line.extend_from_slice(char.encode_utf8(&mut [0; 4]).as_bytes());
+            continue;
+        }
+        for unit in char.encode_utf16(&mut [0; 2]) {
+            // A vector takes everything.
+            let _ = write!(line, "\\u{unit:04x}");
+        }
+    }
 }
 
 /// What was waited for, in seconds; what was not is left out.
@@ -174,7 +185,7 @@ fn write_quoted(line: &mut Vec<u8>, value: Option<&[u8]>) {
 }
 
 /// Something that ends at a space; `-` where there is none.
-fn write_word(line: &mut Vec<u8>, value: Option<&[u8]>) {
+pub(super) fn write_word(line: &mut Vec<u8>, value: Option<&[u8]>) {
     let begin = line.len();
     write_escaped(line, value.filter(|value| !value.is_empty()).unwrap_or(b"-"));
     // Only a broken host would have one; its line must not have one column more.
@@ -248,7 +259,7 @@ fn write_seconds(line: &mut Vec<u8>, duration: Duration) {
     line.extend_from_slice(&digits);
 }
 
-fn write_number(line: &mut Vec<u8>, mut number: u64) {
+pub(super) fn write_number(line: &mut Vec<u8>, mut number: u64) {
     let mut digits = [0; 20];
     let mut begin = digits.len();
     loop {

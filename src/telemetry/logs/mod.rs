@@ -1,4 +1,4 @@
-//! The accounts' logs, access logs and site logs: whoever has something to tell formats a line into a bounded ring of
+//! The accounts' logs, access logs and site logs, and the provider's log of connections: whoever has something to tell formats a line into a bounded ring of
 //! its own, one thread writes the rings to files. Nobody waits for it: where a ring is full the line is dropped and
 //! counted.
 
@@ -6,17 +6,25 @@ mod directory;
 mod entry;
 mod files;
 mod format;
+mod gzip;
+mod journal;
+mod keeper;
 mod local_time;
+mod pattern;
 mod pending;
 mod ring;
 mod site;
 mod template;
+mod visit;
 mod writer;
 
 pub use self::format::version as version_text;
+pub use self::keeper::RetentionSource;
 pub use self::site::SiteLog;
+pub use self::visit::Visit;
 
 use self::entry::{Entry, Log};
+use self::keeper::{Kept, Place};
 use self::local_time::LocalTime;
 use self::ring::{Producer, Pushed, ring};
 use self::template::Templates;
@@ -24,13 +32,13 @@ use self::writer::{Shared, Sink, Writer};
 use super::metrics::LogTallySource;
 use super::shard::TlsVersion;
 use crate::base::{self, AccountName, AddressText, Cause, Headers, PeerAddr, RequestId, Waits};
-use crate::config::{LogFormat, Logs};
+use crate::config::{Legal, LogFormat, Logs};
 use jiff::tz::TimeZone;
 use std::cell::RefCell;
 use std::convert::Infallible;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::Ordering::{Relaxed, Release};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread::{self, Thread};
 use std::time::Duration;
@@ -107,6 +115,14 @@ pub struct LogWriter {
     thread: Thread,
     /// Closed when the thread ends.
     ended: Receiver<Infallible>,
+    keeper: Keeper,
+}
+
+/// The thread that compresses and deletes. It ends with its owner, who does not wait: what it is at it leaves to the next.
+#[derive(Debug)]
+struct Keeper {
+    kept: Arc<Kept>,
+    thread: Thread,
 }
 
 /// Makes the ends of those who write; `Send`, cheap to clone.
@@ -155,10 +171,11 @@ impl LogWriter {
     /// # Errors
     /// When a template of `[logs]` is none, or no thread can be started. A directory that cannot be
     /// written is no error here: it is named in the node's log, and counted.
-    pub fn start(logs: &Logs) -> io::Result<(Self, LogFactory)> {
+    pub fn start(logs: &Logs, legal: Option<&Legal>) -> io::Result<(Self, LogFactory)> {
         let shared = Arc::new(Shared::default());
         shared.on.store(logs.access, Relaxed);
-        let sink = sink(logs)?;
+        shared.connections.store(legal.is_some(), Relaxed);
+        let sink = sink(logs, legal)?;
         let (open, ended) = mpsc::channel();
         let writer = Writer::new(Arc::clone(&shared), sink, base::now());
         let thread = thread::Builder::new().name("parvis-logs".into()).spawn(move || {
@@ -167,18 +184,25 @@ impl LogWriter {
         })?;
         let thread = thread.thread().clone();
         let factory = LogFactory { shared: Arc::clone(&shared), thread: thread.clone() };
-        Ok((Self { shared, thread, ended }, factory))
+        Ok((Self { shared, thread, ended, keeper: Keeper::start(logs, legal)? }, factory))
     }
 
     /// Takes new settings over and opens every file anew: for a reload, and for whoever moved files away.
     ///
     /// # Errors
     /// When a template of `[logs]` is none; the old settings stay.
-    pub fn reload(&self, logs: &Logs) -> io::Result<()> {
-        self.shared.set_sink(sink(logs)?);
+    pub fn reload(&self, logs: &Logs, legal: Option<&Legal>) -> io::Result<()> {
+        self.shared.set_sink(sink(logs, legal)?);
+        self.keeper.kept.set_places(places(logs, legal)?);
         self.shared.on.store(logs.access, Relaxed);
+        self.shared.connections.store(legal.is_some(), Relaxed);
         self.thread.unpark();
         Ok(())
+    }
+
+    /// Asks `source` how long an account's logs are kept, from now on; else `[logs] retention` holds for all.
+    pub fn keep_by(&self, source: RetentionSource) {
+        self.keeper.kept.set_accounts(source);
     }
 
     /// What became of the lines so far; for [`Metrics::observe_access_log`](super::Metrics::observe_access_log).
@@ -199,6 +223,24 @@ impl LogWriter {
 impl Drop for LogWriter {
     fn drop(&mut self) {
         self.shared.stop();
+        self.thread.unpark();
+    }
+}
+
+impl Keeper {
+    fn start(logs: &Logs, legal: Option<&Legal>) -> io::Result<Self> {
+        let kept = Arc::new(Kept::default());
+        kept.set_places(places(logs, legal)?);
+        let shared = Arc::clone(&kept);
+        let thread =
+            thread::Builder::new().name("parvis-old-logs".into()).spawn(move || keeper::run(shared))?;
+        Ok(Self { kept, thread: thread.thread().clone() })
+    }
+}
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        self.kept.stop.store(true, Release);
         self.thread.unpark();
     }
 }
@@ -226,6 +268,11 @@ impl AccessLog {
     /// Whether access logs are written on this node: ask before a [`Record`] is put together.
     pub fn is_on(&self) -> bool {
         self.shared.is_on()
+    }
+
+    /// Whether the node has a log of connections.
+    fn tells_connections(&self) -> bool {
+        self.shared.tells_connections()
     }
 
     /// Writes the record's line, or drops it where the ring is full. Cost: formatting and a copy; no
@@ -282,8 +329,15 @@ pub fn log_path(logs: &Logs, log: AccountLog<'_>, account: &str, at: Duration) -
     Ok(templates.path(&entry, local_time().day(entry.seconds)))
 }
 
-fn sink(logs: &Logs) -> io::Result<Sink> {
-    Sink::new(logs, local_time()).map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))
+fn sink(logs: &Logs, legal: Option<&Legal>) -> io::Result<Sink> {
+    Sink::new(logs, legal, local_time()).map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))
+}
+
+/// Where logs are compressed and deleted.
+fn places(logs: &Logs, legal: Option<&Legal>) -> io::Result<Vec<Place>> {
+    let accounts = Place::of_accounts(logs, &TimeZone::system());
+    let accounts = accounts.map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
+    Ok(accounts.into_iter().chain(legal.map(Place::of_connections)).collect())
 }
 
 /// Wall time in seconds since the Unix epoch.

@@ -22,6 +22,15 @@ pub(super) struct Outcome {
     pub(super) error: Option<Errno>,
 }
 
+impl Outcome {
+    /// What became of other lines too.
+    pub(super) fn add(&mut self, other: Self) {
+        self.written += other.written;
+        self.lost += other.lost;
+        self.error = self.error.or(other.error);
+    }
+}
+
 impl Pending {
     pub(super) fn push(&mut self, line: &[u8]) {
         self.bytes.extend_from_slice(line);
@@ -38,6 +47,13 @@ impl Pending {
 
     /// Writes everything, or loses what does not go.
     pub(super) fn write_to(&mut self, file: impl AsFd) -> Outcome {
+        let outcome = self.write(file);
+        self.forget();
+        outcome
+    }
+
+    /// Writes everything as far as it goes, and keeps it.
+    pub(super) fn write(&mut self, file: impl AsFd) -> Outcome {
         let mut error = None;
         if self.torn {
             // What follows half a line begins a line of its own.
@@ -51,7 +67,6 @@ impl Pending {
         let (written, rest) = self.bytes.split_at(done);
         let outcome = Outcome { written: lines(written), lost: lines(rest), error };
         self.torn |= error.is_some() && written.last().is_some_and(|last| *last != b'\n');
-        self.forget();
         outcome
     }
 
@@ -62,7 +77,8 @@ impl Pending {
         lost
     }
 
-    fn forget(&mut self) {
+    /// Done with what was written, or lost.
+    pub(super) fn forget(&mut self) {
         self.bytes.clear();
         self.bytes.shrink_to(KEPT_BYTES);
     }

@@ -8,7 +8,7 @@ use crate::base::{self, AccountName, UpstreamName};
 use std::fmt::{self, Display, Write};
 use std::time::Duration;
 
-/// The end of whoever leads the programs. Nothing comes of it where `[logs] directory` is not set.
+/// The end of whoever leads the programs. Where its lines go, `[logs] output` says.
 #[derive(Debug)]
 pub struct SiteLog {
     end: End,
@@ -39,7 +39,7 @@ impl SiteLog {
 }
 
 /// Appends `2026-11-26T21:14:03+01:00 web: TEXT`, its line end included.
-fn write_line(
+pub(super) fn write_line(
     line: &mut Vec<u8>,
     seconds: i64,
     upstream: &str,
@@ -86,7 +86,7 @@ impl Write for Escaped<'_> {
 
 /// Whether a character stays within its line and its place there: no control character, no line end of Unicode's, nothing
 /// that changes the direction of what follows.
-fn is_plain(char: char) -> bool {
+pub(super) fn is_plain(char: char) -> bool {
     let turns = matches!(char, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     !char.is_control() && !turns && !matches!(char, '\u{2028}' | '\u{2029}')
 }

@@ -1,4 +1,5 @@
-//! The paths of the accounts' logs below their directory, by the templates of `[logs] http` and `[logs] sites`.
+//! The paths of logs below their directory: the accounts' by the templates of `[logs] http` and `[logs] sites`, that of
+//! connections by one that is always the same.
 
 use super::entry::{Entry, Log};
 use super::local_time::Day;
@@ -10,14 +11,16 @@ use std::path::{Component, Path};
 pub(super) struct Templates {
     access: PathTemplate,
     site: PathTemplate,
+    connections: PathTemplate,
 }
 
 /// A template, parsed: `{account}/http/{year}/{file}-{date}.log`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct PathTemplate(Vec<Piece>);
 
+/// A part of a template: text, or the variable of this name.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Piece {
+pub(super) enum Piece {
     Text(String),
     Account,
     File,
@@ -44,7 +47,13 @@ pub enum TemplateError {
 
 impl Templates {
     pub(super) fn parse(logs: &Logs) -> Result<Self, TemplateError> {
-        Ok(Self { access: PathTemplate::parse(&logs.http)?, site: PathTemplate::parse(&logs.sites)? })
+        let (access, site) = (PathTemplate::parse(&logs.http)?, PathTemplate::parse(&logs.sites)?);
+        Ok(Self { access, site, connections: PathTemplate::of_connections() })
+    }
+
+    /// The templates of the accounts' files.
+    pub(super) fn each(&self) -> [&PathTemplate; 2] {
+        [&self.access, &self.site]
     }
 
     /// The relative path of an entry's file.
@@ -52,13 +61,14 @@ impl Templates {
         let template = match entry.log {
             Log::Access => &self.access,
             Log::Site => &self.site,
+            Log::Connections => &self.connections,
         };
         template.path(entry.account, entry.file, day)
     }
 }
 
 impl PathTemplate {
-    fn parse(text: &str) -> Result<Self, TemplateError> {
+    pub(super) fn parse(text: &str) -> Result<Self, TemplateError> {
         let mut pieces = Vec::new();
         let mut rest = text;
         while let Some(brace) = rest.find(['{', '}']) {
@@ -89,6 +99,17 @@ impl PathTemplate {
             return Err(TemplateError::Path);
         }
         Ok(Self(pieces))
+    }
+
+    /// `connections-{date}.log`
+    pub(super) fn of_connections() -> Self {
+        let text = |text: &str| Piece::Text(text.to_owned());
+        Self(vec![text("connections-"), Piece::Date, text(".log")])
+    }
+
+    /// Its parts.
+    pub(super) fn pieces(&self) -> &[Piece] {
+        &self.0
     }
 
     /// The relative path of one file.

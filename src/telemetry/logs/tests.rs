@@ -1,21 +1,17 @@
 //! From a worker's record to its line in a file, through the thread.
 
 use super::*;
-use crate::base::UpstreamName;
+use crate::base::{ClientAddr, LocalAddr, UpstreamName};
+use crate::config::Retention;
 use std::fs;
 use std::path::Path;
+use std::rc::Rc;
 use std::time::Instant;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
 fn logs(directory: Option<&Path>) -> Logs {
-    Logs {
-        directory: directory.map(Path::to_owned),
-        access: true,
-        credentials: false,
-        http: "{account}/{file}.log".into(),
-        sites: "{account}/sites/{date}.log".into(),
-    }
+    Logs { directory: directory.map(Path::to_owned), http: "{account}/{file}.log".into(), ..Logs::default() }
 }
 
 static NO_WAITS: Waits = Waits::NONE;
@@ -67,7 +63,7 @@ fn until(what: impl Fn() -> bool) {
 #[test]
 fn every_line_of_every_worker_stands_in_its_file() {
     let directory = tempfile::tempdir().unwrap();
-    let (writer, factory) = LogWriter::start(&logs(Some(directory.path()))).unwrap();
+    let (writer, factory) = LogWriter::start(&logs(Some(directory.path())), None).unwrap();
     let alice = AccountName::new("alice").unwrap();
     let names: Vec<String> = (0..2000).map(|n| format!("/{n}")).collect();
     thread::scope(|scope| {
@@ -96,7 +92,7 @@ fn every_line_of_every_worker_stands_in_its_file() {
 #[test]
 fn a_line_is_written_without_being_asked_for() {
     let directory = tempfile::tempdir().unwrap();
-    let (writer, factory) = LogWriter::start(&logs(Some(directory.path()))).unwrap();
+    let (writer, factory) = LogWriter::start(&logs(Some(directory.path())), None).unwrap();
     factory.worker().write(&record(None, "/"));
     let tally = writer.tally();
     until(|| tally().written == 1);
@@ -123,7 +119,7 @@ fn a_writer_that_is_behind_costs_lines_and_no_time() {
 #[test]
 fn a_wrong_directory_loses_lines_and_says_how_many() {
     let directory = tempfile::tempdir().unwrap();
-    let (writer, factory) = LogWriter::start(&logs(Some(&directory.path().join("absent")))).unwrap();
+    let (writer, factory) = LogWriter::start(&logs(Some(&directory.path().join("absent"))), None).unwrap();
     let log = factory.worker();
     (0..5).for_each(|_| log.write(&record(None, "/")));
     let tally = writer.tally();
@@ -135,9 +131,9 @@ fn a_wrong_directory_loses_lines_and_says_how_many() {
 fn a_template_that_is_none_is_refused_and_changes_nothing() {
     let directory = tempfile::tempdir().unwrap();
     let broken = Logs { http: "{host}.log".into(), ..logs(Some(directory.path())) };
-    assert_eq!(LogWriter::start(&broken).unwrap_err().kind(), io::ErrorKind::InvalidInput);
-    let (writer, factory) = LogWriter::start(&logs(Some(directory.path()))).unwrap();
-    assert!(writer.reload(&broken).is_err());
+    assert_eq!(LogWriter::start(&broken, None).unwrap_err().kind(), io::ErrorKind::InvalidInput);
+    let (writer, factory) = LogWriter::start(&logs(Some(directory.path())), None).unwrap();
+    assert!(writer.reload(&broken, None).is_err());
     factory.worker().write(&record(None, "/"));
     assert!(writer.finish(PATIENCE));
     assert_eq!(targets(&directory.path().join("_node/http.log")), ["/"]);
@@ -146,14 +142,14 @@ fn a_template_that_is_none_is_refused_and_changes_nothing() {
 #[test]
 fn a_reload_moves_to_another_directory_and_switches_off() {
     let [first, second] = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
-    let (writer, factory) = LogWriter::start(&logs(Some(first.path()))).unwrap();
+    let (writer, factory) = LogWriter::start(&logs(Some(first.path())), None).unwrap();
     let (log, tally) = (factory.worker(), writer.tally());
     log.write(&record(None, "/1"));
     until(|| tally().written == 1);
-    writer.reload(&logs(Some(second.path()))).unwrap();
+    writer.reload(&logs(Some(second.path())), None).unwrap();
     log.write(&record(None, "/2"));
     until(|| tally().written == 2);
-    writer.reload(&Logs { access: false, ..logs(Some(second.path())) }).unwrap();
+    writer.reload(&Logs { access: false, ..logs(Some(second.path())) }, None).unwrap();
     assert!(!log.is_on());
     assert!(writer.finish(PATIENCE));
     assert_eq!(targets(&first.path().join("_node/http.log")), ["/1"]);
@@ -165,7 +161,7 @@ fn a_site_log_has_a_file_a_day_whatever_the_clock_does() {
     let directory = tempfile::tempdir().unwrap();
     // What is no request is told even where requests are not.
     let settings = Logs { access: false, ..logs(Some(directory.path())) };
-    let (writer, factory) = LogWriter::start(&settings).unwrap();
+    let (writer, factory) = LogWriter::start(&settings, None).unwrap();
     let (log, tally) = (factory.sites(), writer.tally());
     let (alice, web) = (AccountName::new("alice").unwrap(), UpstreamName::new("web").unwrap());
     let day = Duration::from_hours(24);
@@ -197,11 +193,41 @@ fn a_site_log_that_nobody_writes_costs_lines_and_no_time() {
     assert!(shared.tally().dropped > 0);
 }
 
+/// Each connection leaves one line, whatever its visitor makes of it.
 #[test]
-fn without_a_directory_there_is_no_site_log() {
-    let (writer, factory) = LogWriter::start(&logs(None)).unwrap();
-    let (log, tally) = (factory.sites(), writer.tally());
-    log.tell(&AccountName::new("alice").unwrap(), &UpstreamName::new("web").unwrap(), "nobody reads it");
+fn a_connection_is_told_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let legal = Legal { directory: directory.path().to_owned(), retention: Retention(None) };
+    let (writer, factory) = LogWriter::start(&Logs { access: false, ..logs(None) }, Some(&legal)).unwrap();
+    let (log, tally) = (Rc::new(factory.worker()), writer.tally());
+    let client = ClientAddr("[2001:db8::7]:50123".parse().unwrap());
+    let local = LocalAddr("198.51.100.7:443".parse().unwrap());
+    let visit = || Visit::begin(&log, client, local).unwrap();
+    drop(visit());
+    visit().tell(b"a.test", None);
+    let mut named = visit();
+    named.is_between(ClientAddr("192.0.2.7:1".parse().unwrap()), local);
+    named.asks_for("b.test");
+    named.tell(b"a b\t\n\"", Some(&AccountName::new("alice").unwrap()));
+    until(|| tally().written == 3);
+    writer.reload(&logs(None), None).unwrap();
+    assert!(Visit::begin(&log, client, local).is_none(), "switched off");
     assert!(writer.finish(PATIENCE));
-    assert_eq!(tally(), LogTally::default());
+    let file = fs::read_dir(directory.path()).unwrap().next().unwrap().unwrap();
+    let (name, text) = (file.file_name().into_string().unwrap(), fs::read_to_string(file.path()).unwrap());
+    let mut lines = Vec::new();
+    for line in text.lines() {
+        let (time, rest) = line.split_once('\t').unwrap();
+        assert!(name == format!("connections-{}.log", &time[..10]), "{name} {time}");
+        assert!(time.len() == "2026-03-14T13:37:00.123Z".len() && time.ends_with('Z'), "{time}");
+        lines.push(rest.to_owned());
+    }
+    assert_eq!(
+        lines,
+        [
+            "2001:db8::7\t50123\t198.51.100.7\t443\t-\t-\t-",
+            "2001:db8::7\t50123\t198.51.100.7\t443\t-\ta.test\t-",
+            "192.0.2.7\t1\t198.51.100.7\t443\tb.test\ta_b\\t\\n\\\"\talice",
+        ]
+    );
 }

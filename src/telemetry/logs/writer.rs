@@ -1,16 +1,19 @@
-//! The thread that empties the rings into files or standard output.
+//! The thread that empties the rings into files, standard output or the journal.
 
 use super::entry::{Entry, Log};
 use super::files::LogFiles;
+use super::journal::{self, Journal};
 use super::local_time::LocalTime;
 use super::pending::{Outcome, Pending};
 use super::ring::Consumer;
 use super::template::{TemplateError, Templates};
 use crate::base;
-use crate::config::Logs;
+use crate::config::{Legal, LogOutput, Logs};
 use crate::telemetry::LogTally;
 use crate::telemetry::cell::{Count, Padded};
 use crate::telemetry::repeat::Sparse;
+use jiff::tz::TimeZone;
+use std::path::PathBuf;
 use std::sync::atomic::{
     AtomicBool,
     Ordering::{Acquire, Relaxed, Release},
@@ -24,6 +27,8 @@ use std::time::{Duration, Instant};
 pub(super) struct Shared {
     /// `[logs] access`.
     pub(super) on: AtomicBool,
+    /// Whether there is a log of connections.
+    pub(super) connections: AtomicBool,
     pub(super) stop: AtomicBool,
     /// Rings and settings the thread has not taken yet.
     pub(super) news: Mutex<News>,
@@ -41,9 +46,18 @@ pub(super) struct News {
 
 /// Where lines go.
 #[derive(Debug)]
-pub(super) enum Sink {
+pub(super) struct Sink {
+    accounts: Accounts,
+    /// The log of connections, where there is one.
+    connections: Option<Box<LogFiles>>,
+}
+
+/// Where the accounts' lines go.
+#[derive(Debug)]
+enum Accounts {
     Files(Box<LogFiles>),
     StandardOutput { pending: Pending, told: Sparse },
+    Journal(Journal),
 }
 
 /// The thread's own state.
@@ -70,6 +84,10 @@ impl Shared {
         self.on.load(Relaxed)
     }
 
+    pub(super) fn tells_connections(&self) -> bool {
+        self.connections.load(Relaxed)
+    }
+
     pub(super) fn stop(&self) {
         self.stop.store(true, Release);
     }
@@ -90,27 +108,64 @@ impl Shared {
 }
 
 impl Sink {
-    pub(super) fn new(logs: &Logs, local_time: LocalTime) -> Result<Self, TemplateError> {
+    pub(super) fn new(
+        logs: &Logs,
+        legal: Option<&Legal>,
+        local_time: LocalTime,
+    ) -> Result<Self, TemplateError> {
         let templates = Templates::parse(logs)?;
-        Ok(match &logs.directory {
-            Some(directory) => Self::Files(Box::new(LogFiles::new(directory.clone(), templates, local_time))),
-            None => Self::StandardOutput { pending: Pending::default(), told: Sparse::new() },
-        })
+        let connections = legal.map(|legal| {
+            let utc = LocalTime::new(TimeZone::UTC);
+            Box::new(LogFiles::new(legal.directory.clone(), templates.clone(), utc))
+        });
+        let files = |directory: &PathBuf| LogFiles::new(directory.clone(), templates.clone(), local_time);
+        let accounts = match (logs.output(), &logs.directory) {
+            (LogOutput::Files, Some(directory)) => Accounts::Files(Box::new(files(directory))),
+            (LogOutput::Journald, _) => Accounts::Journal(Journal::new(journal::SOCKET.into())),
+            _ => Accounts::StandardOutput { pending: Pending::default(), told: Sparse::new() },
+        };
+        Ok(Self { accounts, connections })
     }
 
     fn take(&mut self, entry: &Entry<'_>, now: Instant) -> Outcome {
-        match self {
-            Self::Files(files) => files.take(entry, now),
-            Self::StandardOutput { pending, .. } => {
-                // Site logs are for customers; what happens is told in the node's log as well.
-                if entry.log == Log::Access {
-                    pending.push(entry.line);
+        if entry.log == Log::Connections {
+            // One that began when there was still a log of connections is told in none.
+            let connections = self.connections.as_mut();
+            return connections.map(|files| files.take(entry, now)).unwrap_or_default();
+        }
+        match &mut self.accounts {
+            Accounts::Files(files) => files.take(entry, now),
+            Accounts::StandardOutput { pending, .. } => {
+                if entry.log == Log::Site {
+                    // No line of an access log begins like this: a host has no colon, unless it has brackets too.
+                    for part in [SITE_LINE, entry.account, " "] {
+                        pending.push(part.as_bytes());
+                    }
                 }
-                if pending.is_large() { self.flush(now) } else { Outcome::default() }
+                pending.push(entry.line);
+                if pending.is_large() { self.accounts.flush(now) } else { Outcome::default() }
             }
+            Accounts::Journal(journal) => journal.take(entry, now),
         }
     }
 
+    fn flush(&mut self, now: Instant) -> Outcome {
+        let mut outcome = self.accounts.flush(now);
+        outcome.add(self.connections.as_mut().map(|files| files.flush(now)).unwrap_or_default());
+        outcome
+    }
+
+    fn sweep(&mut self, now: Instant) -> Outcome {
+        let mut outcome = match &mut self.accounts {
+            Accounts::Files(files) => files.sweep(now),
+            Accounts::StandardOutput { .. } | Accounts::Journal(_) => Outcome::default(),
+        };
+        outcome.add(self.connections.as_mut().map(|files| files.sweep(now)).unwrap_or_default());
+        outcome
+    }
+}
+
+impl Accounts {
     fn flush(&mut self, now: Instant) -> Outcome {
         match self {
             Self::Files(files) => files.flush(now),
@@ -119,17 +174,14 @@ impl Sink {
                 if let Some(error) = outcome.error
                     && let Some(untold) = told.tell(now)
                 {
-                    tracing::warn!(%error, untold, "access log cannot be written to standard output");
+                    tracing::warn!(%error, untold, "logs cannot be written to standard output");
                 }
                 outcome
             }
-        }
-    }
-
-    fn sweep(&mut self, now: Instant) -> Outcome {
-        match self {
-            Self::Files(files) => files.sweep(now),
-            Self::StandardOutput { .. } => Outcome::default(),
+            Self::Journal(journal) => {
+                journal.flush();
+                Outcome::default()
+            }
         }
     }
 }
@@ -188,6 +240,9 @@ impl Writer {
         }
     }
 }
+
+/// What a line of a site log begins with on standard output; the account and a space follow.
+const SITE_LINE: &str = "site:";
 
 /// A line stands in its file this long after what it tells at the latest, unless the disk is slow. Ten wake-ups a
 /// second cost nothing; a worker whose ring fills faster wakes the thread.

@@ -42,6 +42,7 @@ pub struct Files {
     node: String,
     listeners: usize,
     inherited: Vec<OwnedFd>,
+    stdout: Option<PathBuf>,
 }
 
 impl Edge {
@@ -203,7 +204,7 @@ impl Edge {
         // What is left behind is an edge that has ended, in a directory without files.
         let directory = std::mem::replace(&mut self.directory, tempfile::tempdir().expect("a directory"));
         let inherited = std::mem::take(&mut self.inherited);
-        Files { directory, node, listeners, inherited }.start()
+        Files { directory, node, listeners, inherited, stdout: None }.start()
     }
 
     /// Waits until it has ended by itself.
@@ -226,7 +227,7 @@ impl Files {
         for name in ["accounts.d", "certificates", "state", "logs"] {
             fs::create_dir(directory.path().join(name)).expect("a temporary directory");
         }
-        Self { directory, node: format!("{NODE}{LISTEN}"), listeners: 5, inherited: Vec::new() }
+        Self { directory, node: format!("{NODE}{LISTEN}"), listeners: 5, inherited: Vec::new(), stdout: None }
     }
 
     /// The same, but with these listeners alone, each by its TOML lines.
@@ -242,6 +243,13 @@ impl Files {
     pub fn inherit(mut self, listeners: &[&TcpListener]) -> Self {
         let copy = |listener: &&TcpListener| rustix::io::dup(listener).expect("a descriptor");
         self.inherited = listeners.iter().map(copy).collect();
+        self
+    }
+
+    /// Lets standard output go to this file.
+    #[must_use]
+    pub fn stdout_to(mut self, path: &str) -> Self {
+        self.stdout = Some(self.path().join(path));
         self
     }
 
@@ -318,7 +326,9 @@ impl Files {
         let mut child = service(&self.inherited)
             .current_dir(self.path())
             .stdin(Stdio::null())
-            .stdout(Stdio::null())
+            .stdout(self.stdout.as_ref().map_or_else(Stdio::null, |path| {
+                fs::File::create(path).expect("a temporary directory").into()
+            }))
             .stderr(Stdio::piped())
             .spawn()
             .expect("the binary was built");

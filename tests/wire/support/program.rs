@@ -47,6 +47,44 @@ pub fn is_root(what: &str) -> bool {
     is_root
 }
 
+/// A file system in memory over a directory, as long as this lives.
+pub struct Disk(PathBuf);
+
+impl Disk {
+    /// One of so many KiB. Where it cannot be had, which takes root, it is said that `what` is left out, or the test fails where
+    /// nothing may be.
+    #[track_caller]
+    pub fn over(directory: &Path, kib: usize, what: &str) -> Option<Self> {
+        let size = format!("size={kib}k");
+        let mut mount = Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(directory);
+        let mounted = is_root(what) && succeeds(&mut mount);
+        assert!(
+            mounted || !mandatory(),
+            "no file system can be mounted, and PARVIS_REAL_PROGRAMS=1 demands: {what}"
+        );
+        if !mounted {
+            let line = format!("left out, because no file system can be mounted: {what}\n");
+            std::io::stderr().write_all(line.as_bytes()).expect("stderr");
+        }
+        mounted.then(|| Self(directory.to_owned()))
+    }
+
+    /// Mounts it anew with other options.
+    #[track_caller]
+    pub fn change(&self, options: &str) {
+        let mut mount = Command::new("mount");
+        assert!(succeeds(mount.args(["-o", &format!("remount,{options}")]).arg(&self.0)), "{options}");
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        // Whoever has files open there may keep them.
+        succeeds(Command::new("umount").arg("-l").arg(&self.0));
+    }
+}
+
 /// A kernel of Debian's that a virtual machine can boot, and its modules: the newest of those for clouds, or else the
 /// newest.
 #[track_caller]

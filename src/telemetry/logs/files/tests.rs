@@ -7,17 +7,10 @@ use crate::telemetry::logs::entry::Log;
 use jiff::tz::TimeZone;
 use std::fs;
 
-const SITES: &str = "{account}/sites/{date}.log";
 const NOON: i64 = 1_773_489_600; // 2026-03-14 12:00 UTC
 
 fn files(directory: &Path, template: &str) -> LogFiles {
-    let logs = Logs {
-        credentials: false,
-        directory: None,
-        access: true,
-        http: template.into(),
-        sites: SITES.into(),
-    };
+    let logs = Logs { http: template.into(), ..Logs::default() };
     LogFiles::new(directory.to_owned(), Templates::parse(&logs).unwrap(), LocalTime::new(TimeZone::UTC))
 }
 
@@ -95,13 +88,19 @@ fn a_directory_that_appears_later_is_used_then() {
     let now = base::now();
     let mut files = files(&directory, "{account}.log");
     files.take(&entry("alice", "lost\n"), now);
-    assert_eq!(files.flush(now), Outcome { lost: 1, ..Outcome::default() });
+    let lost = |lost| Outcome { lost, error: Some(Errno::NOENT), ..Outcome::default() };
+    assert_eq!(files.flush(now), lost(1));
     fs::create_dir(&directory).unwrap();
     files.take(&entry("alice", "too early\n"), now);
     assert_eq!(files.flush(now), Outcome { lost: 1, ..Outcome::default() });
     files.take(&entry("alice", "kept\n"), now);
-    assert_eq!(files.flush(now + RETRY_AFTER), written(1));
+    assert_eq!(files.flush(now + RETRY_AFTER), written(2));
     assert_eq!(fs::read_to_string(directory.join("alice.log")).unwrap(), "kept\n");
+    // Whose log it is learns what is missing, in their own log.
+    assert_eq!(
+        fs::read_to_string(directory.join("alice/sites/2026-03-14.log")).unwrap(),
+        "2026-03-14T12:00:00+00:00 access log: 2 lines of \"http\" are missing: No such file or directory (os error 2)\n"
+    );
 }
 
 #[test]
@@ -134,8 +133,57 @@ fn a_full_disk_is_counted_and_survived() {
     files.take(&entry("alice", "two\nthree\n"), now);
     assert_eq!(files.flush(now), Outcome { written: 0, lost: 2, error: Some(Errno::NOSPC) });
     files.take(&entry("alice", "four\n"), now);
-    assert_eq!(files.flush(now + RETRY_AFTER), written(1));
+    assert_eq!(files.flush(now + RETRY_AFTER), written(2));
     assert_eq!(fs::read_to_string(directory.path().join("alice.log")).unwrap(), "one\nfour\n");
+    let told = fs::read_to_string(directory.path().join("alice/sites/2026-03-14.log")).unwrap();
+    assert!(told.contains(" access log: 2 lines of \"http\" are missing: No space left on device"), "{told}");
+}
+
+#[test]
+fn lines_for_a_file_that_is_deleted_meanwhile_are_written_anew() {
+    let directory = tempfile::tempdir().unwrap();
+    let now = base::now();
+    let mut files = files(directory.path(), "{account}.log");
+    let path = directory.path().join("alice.log");
+    for line in ["one\n", "two\n", "three\n"] {
+        files.take(&entry("alice", line), now);
+        assert_eq!(files.flush(now), written(1));
+        assert_eq!(fs::read_to_string(&path).unwrap(), line);
+        fs::remove_file(&path).unwrap();
+    }
+}
+
+/// A disk that is full for very many accounts: each learns what it lacks, however few files are remembered.
+#[test]
+fn ten_thousand_accounts_lose_lines_and_are_told_of_each() {
+    // In memory: the disk of a test machine would keep other tests waiting.
+    let directory = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
+    let logs = directory.path().join("logs");
+    let mut files = files(&logs, "{account}.log");
+    let now = base::now();
+    let mut sum = Outcome::default();
+    let line = |files: &mut LogFiles, account: usize, now| {
+        let outcome = files.take(&entry(&format!("a{account}"), "line\n"), now);
+        assert!(files.files.len() <= MOST_FILES);
+        outcome
+    };
+    for account in 0..10_000 {
+        sum.add(line(&mut files, account, now));
+    }
+    sum.add(files.sweep(now));
+    assert_eq!((sum.written, sum.lost), (0, 10_000));
+    fs::create_dir(&logs).unwrap();
+    let mut sum = Outcome::default();
+    for account in 0..10_000 {
+        sum.add(line(&mut files, account, now + RETRY_AFTER));
+    }
+    sum.add(files.flush(now + RETRY_AFTER));
+    assert_eq!((sum.written, sum.lost), (20_000, 0));
+    for account in 0..10_000 {
+        assert_eq!(fs::read_to_string(logs.join(format!("a{account}.log"))).unwrap(), "line\n");
+        let told = fs::read_to_string(logs.join(format!("a{account}/sites/2026-03-14.log"))).unwrap();
+        assert!(told.contains("access log: 1 line of \"http\" is missing: "), "{told}");
+    }
 }
 
 #[test]
