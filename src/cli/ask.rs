@@ -2,6 +2,7 @@
 //! the screen.
 
 use super::outline::outline;
+use super::progress::Progress;
 use super::{CONFIG, Door, NO, UNAVAILABLE, check, status, watch};
 use crate::admin::{self, Answer};
 use crate::config;
@@ -73,6 +74,7 @@ pub(super) fn answer(
     door: &Door,
 ) -> Result<Answer, ExitCode> {
     let socket = door.socket().map_err(|report| check::refuse(&report))?;
+    let _progress = Progress::of("the node is at it");
     exchange(&socket, method, path, patience).map_err(|why| {
         eprintln!("parvis: {}: {why}", socket.display());
         ExitCode::from(UNAVAILABLE)

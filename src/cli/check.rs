@@ -4,6 +4,7 @@
 //! that cannot be served, a host that two accounts claim; a customer must not be able to fail an operator's check.
 
 use super::CONFIG;
+use super::progress::Progress;
 use super::survey::{self, Gathered};
 use crate::account::Claim;
 use crate::answer::Pages;
@@ -17,7 +18,12 @@ use std::process::ExitCode;
 /// Checks the node file and every document it leads to.
 pub(super) fn check(file: &Path) -> ExitCode {
     let seen = Gathered::new();
-    let (node, mut report) = config::examine(file, |document| seen.push(Seen::of(&document)));
+    let progress = Progress::of("documents checked");
+    let (node, mut report) = config::examine(file, |document| {
+        seen.push(Seen::of(&document));
+        progress.step();
+    });
+    drop(progress);
     let seen = seen.sorted_by_key(|seen| seen.account.clone());
     let Some(node) = node else { return refuse(&report) };
     report.extend(default_site(&node, &seen));

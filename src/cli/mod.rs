@@ -7,6 +7,7 @@ mod diff;
 mod explain;
 mod logs;
 mod outline;
+mod progress;
 mod route;
 mod schema;
 mod settings;
@@ -29,7 +30,7 @@ pub fn run() -> ExitCode {
         Command::Diff { proposed, remove, json, config } => diff::diff(&proposed, &remove, json, &config),
         Command::Demo { server: false } => app::demo(),
         Command::Demo { server: true } => app::demo_server(),
-        Command::Route { address, at, config } => route::route(&address, at, &config),
+        Command::Route { address, at, steps, config } => route::route(&address, at, steps, &config),
         Command::Status { account, json, watch, door } => ask::status(account.as_deref(), json, watch, &door),
         Command::Logs { account, follow, site_log, log_file, lines, config } => {
             let log_file = (!site_log).then_some(log_file.as_str());
@@ -114,6 +115,9 @@ enum Command {
         /// The node's own address that the visitor comes to, where accounts have dedicated ones
         #[arg(long, value_name = "IP")]
         at: Option<IpAddr>,
+        /// With every step of the decision
+        #[arg(long)]
+        steps: bool,
         /// The node file
         #[arg(long, value_name = "FILE")]
         config: PathBuf,

@@ -2,10 +2,11 @@
 //! a cold start would, the node's memory of who was first included; a running node is not asked.
 
 use super::check;
+use super::progress::Progress;
 use super::survey::{self, Gathered};
 use super::{NO, UNAVAILABLE};
 use crate::account::{self, Action, Pattern};
-use crate::base::{AccountName, Authority, Host, HostPattern, wall};
+use crate::base::{AccountName, Authority, Host, HostPattern, wall, written_duration};
 use crate::config::{self, AccountState, Document, Node, Upstream, UpstreamAddress, UpstreamProtocol};
 use crate::route::{Claims, Hosts, Matched, Refusal, Remembered, Resolution};
 use crate::tls::{Rank, Shown};
@@ -16,8 +17,9 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-/// Tells where `address` leads, for who comes to the local address `at`, on the node of `file`. [`NO`] where nothing answers there.
-pub(super) fn route(address: &str, at: Option<IpAddr>, file: &Path) -> ExitCode {
+/// Tells where `address` leads, for who comes to the local address `at`, on the node of `file`, and with `steps` how that
+/// was decided. [`NO`] where nothing answers there.
+pub(super) fn route(address: &str, at: Option<IpAddr>, steps: bool, file: &Path) -> ExitCode {
     let asked = match Asked::parse(address, at) {
         Ok(asked) => asked,
         Err(why) => {
@@ -40,7 +42,11 @@ pub(super) fn route(address: &str, at: Option<IpAddr>, file: &Path) -> ExitCode 
         }
     };
     let mut answer = Answer { text: String::new(), answers: true };
-    answer.tell(&Found { node, remembered, hosts, claims, shown }, &asked);
+    let found = Found { node, documents, remembered, hosts, claims, shown };
+    answer.tell(&found, &asked);
+    if steps {
+        answer.tell_steps(&found, &asked);
+    }
     print!("{}", answer.text);
     if wrong > 0 {
         eprintln!(
@@ -77,15 +83,22 @@ impl Asked {
 /// The right documents that have a say about what is asked, sorted by account, and how many are wrong.
 fn documents(node: &Node, asked: &Asked) -> (Vec<Document>, usize) {
     let (documents, wrong) = (Gathered::new(), AtomicUsize::new(0));
+    let progress = Progress::of("documents read");
     let serves_the_rest = |document: &Document| {
         node.default_site.as_ref().is_some_and(|(account, _)| *account == document.name)
     };
     // What is wrong with the directory is told by `check`.
-    let _ = config::each_document(node, |document| match document.checked {
-        Ok(document) if has_a_say(&document, asked) || serves_the_rest(&document) => documents.push(document),
-        Ok(_) => {}
-        Err(_) => _ = wrong.fetch_add(1, Ordering::Relaxed),
+    let _ = config::each_document(node, |document| {
+        progress.step();
+        match document.checked {
+            Ok(document) if has_a_say(&document, asked) || serves_the_rest(&document) => {
+                documents.push(document);
+            }
+            Ok(_) => {}
+            Err(_) => _ = wrong.fetch_add(1, Ordering::Relaxed),
+        }
     });
+    drop(progress);
     (documents.sorted_by_key(|document| document.name.clone()), wrong.into_inner())
 }
 
@@ -95,10 +108,7 @@ fn has_a_say(document: &Document, asked: &Asked) -> bool {
         return true;
     }
     let mut patterns = document.sites.iter().flat_map(|site| &site.addresses).map(|address| &address.host);
-    patterns.any(|pattern| match pattern {
-        HostPattern::Exact(exact) => exact == host,
-        HostPattern::Wildcard(parent) => host.parents().any(|covering| covering == parent.as_str()),
-    })
+    patterns.any(|pattern| fits(pattern, host))
 }
 
 /// The certificate a visitor is shown; `None` where no listener speaks TLS.
@@ -121,6 +131,8 @@ fn shown(node: &Node, documents: &[Document], hosts: &Hosts, asked: &Asked) -> R
 /// What the files come to.
 struct Found {
     node: Node,
+    /// Those that have a say.
+    documents: Vec<Document>,
     remembered: Remembered,
     hosts: Hosts,
     claims: Claims,
@@ -178,6 +190,58 @@ impl Answer {
             Some(shown) => self.line("certificate", certificate(shown)),
             None => self.line("certificate", "none: no listener speaks TLS"),
         }
+    }
+
+    /// Every step of the decision: what was looked at, in which order, and what came of it.
+    fn tell_steps(&mut self, found: &Found, asked: &Asked) {
+        let parents = asked.host.parents().map(|parent| Pattern::Wildcard(parent.into()));
+        let patterns = std::iter::once(Pattern::Exact(asked.host.as_str().into())).chain(parents);
+        let mut holder = None;
+        for pattern in patterns {
+            let account = found.hosts.holder(&pattern);
+            let by = account.as_ref().map_or("nobody".to_owned(), |account| account.name().to_string());
+            let is_it = holder.is_none() && account.is_some();
+            self.step(
+                "held by",
+                format_args!("{pattern}: {by}{}", if is_it { ", which decides" } else { "" }),
+            );
+            holder = holder.or(account);
+        }
+        let document = holder
+            .as_ref()
+            .and_then(|account| found.documents.iter().find(|document| document.name == *account.name()));
+        let Some(document) = document else { return };
+        let path = asked.path.as_bytes();
+        for site in &document.sites {
+            for address in site.addresses.iter().filter(|address| fits(&address.host, &asked.host)) {
+                let covers = if address.path.covers(path) { "covers" } else { "does not cover" };
+                let prefix = if address.path.as_str().is_empty() { "/" } else { address.path.as_str() };
+                self.step(
+                    "path",
+                    format_args!("{}, {prefix} of site {} {covers} {}", address.host, site.name, asked.path),
+                );
+            }
+        }
+        let lists = [
+            ("[deny] of the node", found.node.deny.is_some()),
+            ("[allow] of the node", found.node.allow.is_some()),
+            ("[deny] or [allow] of the account", !document.access.is_open()),
+        ];
+        let lists: Vec<&str> =
+            lists.into_iter().filter(|(_, is_there)| *is_there).map(|(list, _)| list).collect();
+        let visitors =
+            if lists.is_empty() { "everybody".to_owned() } else { format!("by {}", lists.join(", ")) };
+        self.step("let in", visitors);
+        let limits = &document.limits;
+        let queue = format!("{} more wait at most {}", limits.queue, written_duration(limits.queue_timeout));
+        self.step("admitted", format_args!("{} requests at a time, {queue}", limits.in_flight));
+        if let Some(shown) = &found.shown {
+            self.step("certificate", format_args!("{}, the first of: {CERTIFICATE_ORDER}", shown.rank));
+        }
+    }
+
+    fn step(&mut self, what: &str, text: impl std::fmt::Display) {
+        self.line("", format_args!("{what:<LABEL_WIDTH$}{text}"));
     }
 
     /// Who holds the host, by which claim, and who else would like to.
@@ -245,6 +309,14 @@ impl Answer {
     }
 }
 
+/// Whether an address of this host pattern is one for the host.
+fn fits(pattern: &HostPattern, host: &Host) -> bool {
+    match pattern {
+        HostPattern::Exact(exact) => exact == host,
+        HostPattern::Wildcard(parent) => host.parents().any(|covering| covering == parent.as_str()),
+    }
+}
+
 fn covers(pattern: &Pattern, host: &Host) -> bool {
     match pattern {
         Pattern::Exact(exact) => **exact == *host.as_str(),
@@ -281,6 +353,10 @@ fn date(at: Duration) -> String {
         i64::try_from(at.as_secs()).ok().and_then(|second| jiff::Timestamp::from_second(second).ok());
     second.map_or_else(|| "the end of time".to_owned(), |at| at.strftime("%Y-%m-%d").to_string())
 }
+
+/// Which certificate comes before which.
+const CERTIFICATE_ORDER: &str = "attached to the name, to a wildcard; the account's for the name, a wildcard; the platform's for \
+                                 the name, a wildcard; the default";
 
 /// What `force_https` waits for.
 const NOT_REDIRECTED: &str = "not redirected to https: only the default certificate is there";
