@@ -113,6 +113,7 @@ fn record(account: &AccountName, completed: Duration) -> Record<'_> {
         peer: PeerAddr(VISITOR),
         completed,
         duration: Duration::from_micros(1_250),
+        waits: &Waits::NONE,
         tls: Some(TlsVersion::Tls13),
         protocol: LogProtocol::Https,
         method: b"GET",
