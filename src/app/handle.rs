@@ -138,7 +138,7 @@ fn ending() -> Refused {
 
 /// The accounts' counters, as metrics read them at a scrape.
 pub fn account_source(hosts: Arc<Hosts>) -> AccountSource {
-    Box::new(move |tell| hosts.each_account(|account| tell(account.name(), account.live().sample())))
+    Box::new(move |tell| hosts.each_account(|account| tell(&**account)))
 }
 
 const STARTING: u8 = 0;

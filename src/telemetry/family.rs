@@ -95,13 +95,21 @@ families! {
 
     "The busiest accounts" {
         ACCOUNT_REQUESTS = "parvis_account_requests_total" Counter ["account"]
-            "Requests answered for the ten busiest accounts by name, and for all others as _other.";
+            "Requests answered for the hundred busiest accounts by name, and for all others as _other.";
         ACCOUNT_SERVER_ERRORS = "parvis_account_server_errors_total" Counter ["account"]
-            "Answers with a 5xx status of the ten busiest accounts by name, and of all others as _other.";
+            "Answers with a 5xx status of the hundred busiest accounts by name, and of all others as _other.";
+        ACCOUNT_FAILURES = "parvis_account_failures_total" Counter ["account" "blame"]
+            "Requests that were refused or failed, by whose fault it was (client, site, limit, us), of the hundred busiest accounts by name, and of all others as _other.";
+        ACCOUNT_LIMITED = "parvis_account_limited_total" Counter ["account"]
+            "Requests refused by the rate, the queue or the number of tunnels of the account, of the hundred busiest accounts by name, and of all others as _other.";
         ACCOUNT_REQUEST_BYTES = "parvis_account_request_body_bytes_total" Counter ["account"]
-            "Bytes of request bodies received for the ten busiest accounts by name, and for all others as _other.";
+            "Bytes of request bodies received for the hundred busiest accounts by name, and for all others as _other.";
         ACCOUNT_RESPONSE_BYTES = "parvis_account_response_body_bytes_total" Counter ["account"]
-            "Bytes of answer bodies sent for the ten busiest accounts by name, and for all others as _other.";
+            "Bytes of answer bodies sent for the hundred busiest accounts by name, and for all others as _other.";
+        ACCOUNT_IN_FLIGHT = "parvis_account_requests_in_flight" Gauge ["account"]
+            "Requests whose answer has not ended, of the hundred busiest accounts; the others are not counted together.";
+        ACCOUNT_TUNNELS = "parvis_account_tunnels_open" Gauge ["account"]
+            "Tunnels open now, of the hundred busiest accounts; the others are not counted together.";
     }
 
     "The accounts' programs" {

@@ -16,7 +16,7 @@ mod repeat;
 mod shard;
 mod sum;
 
-pub use busiest::{AccountSample, AccountSource};
+pub use busiest::{AccountGauges, AccountRank, AccountSample, AccountSource, Ranked};
 pub use family::{FAMILIES, Family, Kind};
 pub use logs::{AccessLog, LogFactory, LogProtocol, LogTally, LogWriter, Record, SiteLog, version_text};
 pub use metrics::{ChangeResult, DocumentCounts, LogTallySource, Metrics};

@@ -2,9 +2,8 @@
 
 use super::*;
 use crate::base::Cause;
-use crate::telemetry::{
-    AccountSample, ConnectionProtocol, Done, FAMILIES, HandshakeFailure, Protocol, TlsVersion,
-};
+use crate::telemetry::busiest::testing::Table;
+use crate::telemetry::{ConnectionProtocol, Done, FAMILIES, HandshakeFailure, Protocol, TlsVersion};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
@@ -14,17 +13,17 @@ fn value(page: &str, series: &str) -> String {
     line.unwrap_or_else(|| panic!("no {series} in:\n{page}")).to_owned()
 }
 
-fn alice() -> AccountSource {
-    Box::new(|each| {
-        let name = crate::base::AccountName::new("alice").unwrap();
-        each(&name, AccountSample { requests: 1, ..AccountSample::default() });
-    })
+/// So many accounts with as many requests as their number, and one more.
+fn accounts(count: u64) -> AccountSource {
+    let table = Table::default();
+    (0..count).for_each(|n| table.add(&format!("a{n}"), 1 + n));
+    table.source()
 }
 
 #[test]
 fn the_page_is_the_table_of_families() {
     let metrics = Metrics::new().unwrap();
-    metrics.observe_accounts(alice());
+    metrics.observe_accounts(accounts(1));
     let mut shown = BTreeMap::new();
     for family in metrics.registry.gather() {
         let labels: BTreeSet<BTreeSet<String>> = family
@@ -158,7 +157,7 @@ fn the_control_thread_tells_of_changes_and_documents() {
         ..DocumentCounts::default()
     });
     metrics.set_ready(true);
-    metrics.observe_accounts(alice());
+    metrics.observe_accounts(accounts(1));
     metrics.observe_access_log(Arc::new(|| LogTally { written: 5, dropped: 2, lost: 1 }));
     let page = metrics.render().unwrap();
     for (series, expected) in [
@@ -188,4 +187,20 @@ fn a_scrape_sees_every_count_of_other_threads() {
         }
     });
     assert_eq!(value(&metrics.render().unwrap(), "parvis_response_body_bytes_total"), "120000");
+}
+
+/// A page is as long with a hundred thousand accounts as with a thousand.
+#[test]
+fn the_number_of_series_does_not_grow_with_the_accounts() {
+    let series = |count| {
+        let metrics = Metrics::new().unwrap();
+        let _workers = [metrics.shard(), metrics.shard()];
+        metrics.observe_accounts(accounts(count));
+        let page = metrics.render().unwrap();
+        page.lines().filter(|line| !line.starts_with('#')).count()
+    };
+    let [few, thousand, hundred_thousand] = [10, 1_000, 100_000].map(series);
+    println!("series with 10 accounts: {few}, with 1,000: {thousand}, with 100,000: {hundred_thousand}");
+    assert_eq!(thousand, hundred_thousand);
+    assert!(few < thousand && thousand < 2_000);
 }
