@@ -56,6 +56,7 @@ async fn serve(parts: Parts) {
     let share = Share { worker: parts.seat.index(), workers: parts.workers };
     let mut drain = parts.shared.drain.clone();
     let metrics = Rc::new(parts.metrics);
+    metrics.runs_here();
     let entrance = Entrance {
         node: Arc::clone(&parts.shared.node),
         lists: Arc::clone(&parts.shared.lists),

@@ -143,6 +143,7 @@ impl Control {
         };
         control.watch_everything();
         control.publish_counts();
+        control.metrics.set_connections_limit(node.limits.connections);
         Ok(control)
     }
 
@@ -327,6 +328,7 @@ impl Control {
         changed.push(format!("certificates: {certificates:?}"));
         self.watch_everything();
         self.publish_counts();
+        self.metrics.set_connections_limit(new.limits.connections);
         self.metrics.reloaded(true);
         if !needs_restart.is_empty() {
             tracing::warn!(settings = ?needs_restart, "these settings take effect at the next start");
@@ -357,6 +359,7 @@ impl Control {
     fn publish_counts(&self) {
         let mut counts = self.documents.counts();
         let summary = self.certificates.summary(wall());
+        counts.certificates_expire = summary.expires_soonest.map(|(at, _)| at);
         counts.certificates = (summary.attached + summary.customer + summary.automatic) as u64;
         counts.certificate_problems = self.certificates.files_with_problems(wall()) as u64;
         self.metrics.set_documents(counts);

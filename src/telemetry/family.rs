@@ -65,6 +65,8 @@ families! {
             "Bytes of request bodies received from visitors.";
         RESPONSE_BODY_BYTES = "parvis_response_body_bytes_total" Counter []
             "Bytes of answer bodies sent to visitors.";
+        MOVED_REQUESTS = "parvis_moved_requests_total" Counter []
+            "Requests passed on to the nodes that their accounts have moved to.";
         TUNNELS = "parvis_tunnels_total" Counter []
             "Requests that became a tunnel, as WebSockets do.";
         TUNNELS_OPEN = "parvis_tunnels_open" Gauge []
@@ -76,6 +78,8 @@ families! {
             "Connections of visitors, counted when it shows what they speak; none: ended before that.";
         CONNECTIONS_OPEN = "parvis_connections_open" Gauge ["protocol" "tls"]
             "Connections of visitors open now; none: in their PROXY header, TLS handshake or before their first byte.";
+        CONNECTIONS_LIMIT = "parvis_connections_limit" Gauge []
+            "Connections of visitors that the node may hold; beyond it they wait in the kernel's queue.";
         HANDSHAKES = "parvis_tls_handshakes_total" Counter ["version" "result"]
             "TLS handshakes with visitors that succeeded: full or resumed.";
         HANDSHAKE_FAILURES = "parvis_tls_handshake_failures_total" Counter ["reason"]
@@ -91,6 +95,17 @@ families! {
             "Connections to upstreams open now, idle ones included.";
         UPSTREAM_REUSES = "parvis_upstream_reuses_total" Counter []
             "Requests that took a connection to their upstream that was open already.";
+    }
+
+    "The workers" {
+        WORKERS = "parvis_workers" Gauge []
+            "Threads that serve connections.";
+        WORKER_REQUESTS = "parvis_worker_requests_total" Counter ["worker"]
+            "Requests answered, by the worker that had their connection.";
+        WORKER_CONNECTIONS = "parvis_worker_connections_open" Gauge ["worker"]
+            "Connections of visitors open now, by the worker that has them.";
+        WORKER_CPU = "parvis_worker_cpu_seconds_total" Counter ["worker"]
+            "Processor time of each worker: a rate of one is a worker that is busy all the time.";
     }
 
     "The busiest accounts" {
@@ -146,6 +161,8 @@ families! {
             "Certificates in service.";
         CERTIFICATE_PROBLEMS = "parvis_certificates_with_problems" Gauge []
             "Certificate files that are corrupt, without their key, or expired.";
+        CERTIFICATE_EXPIRY = "parvis_certificate_expires_soonest_timestamp_seconds" Gauge []
+            "When the first certificate in service expires of those that have not, as seconds since the Unix epoch; missing where there is none.";
         READY = "parvis_ready" Gauge []
             "1 while the node asks for traffic, 0 while it starts or drains.";
     }
@@ -159,8 +176,6 @@ families! {
             "Buffers with a block of memory, of 16 KiB as a rule; a connection that idles has none.";
         PIPES_IN_USE = "parvis_pipes_in_use" Gauge []
             "Pipes through which bodies are moved inside the kernel now.";
-        WORKERS = "parvis_workers" Gauge []
-            "Threads that serve connections.";
         BUILD_INFO = "parvis_build_info" Gauge ["version"]
             "Always 1; the version is in the label.";
     }
