@@ -149,6 +149,7 @@ struct Running {
     listeners: Arc<Listeners>,
     metrics: Arc<Metrics>,
     recent: Arc<Recent>,
+    hosts: Arc<Hosts>,
     admin: Option<AdminSocket>,
     metrics_listener: Option<MetricsListener>,
     log_writer: Rc<LogWriter>,
@@ -270,6 +271,7 @@ impl Running {
             listeners,
             metrics,
             recent,
+            hosts,
             admin,
             metrics_listener,
             log_writer,
@@ -305,6 +307,7 @@ impl Running {
             listeners,
             metrics,
             recent,
+            hosts,
             admin,
             metrics_listener,
             log_writer,
@@ -315,7 +318,7 @@ impl Running {
         } = self;
         let (commands, received) = mpsc::channel(COMMANDS);
         let (drain_wish, mut drain_wished) = mpsc::channel(1);
-        let handle = Arc::new(Handle::new(commands, drain_wish, Arc::clone(&metrics), recent));
+        let handle = Arc::new(Handle::new(commands, drain_wish, Arc::clone(&metrics), recent, hosts));
         let drained: io::Result<()> = runtime.block_on(async {
             let tasks = tokio::task::LocalSet::new();
             tasks.spawn_local(control.run(received));

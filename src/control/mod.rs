@@ -3,6 +3,7 @@
 
 mod deferral;
 mod documents;
+mod figures;
 mod journal;
 mod leaving;
 mod network_files;
@@ -12,6 +13,7 @@ mod status;
 mod watch;
 
 pub use documents::{Applied, Documents};
+pub use figures::figures;
 pub use journal::Journal;
 pub use programs::{ProgramWish, Programs};
 pub use status::Status;

@@ -34,18 +34,21 @@ pub enum Kind {
 }
 
 macro_rules! families {
-    ($( $title:literal {
+    ($(#[$doc:meta])* $table:ident $( $title:literal {
         $( $place:ident = $name:literal $kind:ident [$($label:literal)*] $help:literal; )*
     } )*) => {
         $($( pub(super) const $place: Family =
             Family { name: $name, kind: Kind::$kind, labels: &[$($label),*], help: $help }; )*)*
 
-        /// Every family that `/metrics` may show, by what it is about.
-        pub const FAMILIES: &[(&str, &[Family])] = &[$( ($title, &[$($place),*]) ),*];
+        $(#[$doc])*
+        pub const $table: &[(&str, &[Family])] = &[$( ($title, &[$($place),*]) ),*];
     };
 }
 
 families! {
+    /// Every family that `/metrics` may show, by what it is about.
+    FAMILIES
+
     "Requests" {
         REQUESTS = "parvis_requests_total" Counter ["protocol" "status"]
             "Requests answered, by the protocol they arrived by and the class of their status.";
@@ -195,6 +198,86 @@ families! {
             "Threads of the process.";
         PROCESS_START = "process_start_time_seconds" Gauge []
             "When the process started, as seconds since the Unix epoch.";
+    }
+}
+
+families! {
+    /// Every family that `/metrics/accounts/NAME` may show. No name is one of [`FAMILIES`].
+    ACCOUNT_FAMILIES
+
+    "The account" {
+        SINGLE_STATE = "parvis_single_account_state" Gauge ["account" "state"]
+            "1 for the state that the account is in (active, maintenance, suspended, moved), 0 for the others.";
+        SINGLE_GENERATION = "parvis_single_account_generation" Gauge ["account"]
+            "The change of the node by which the account's document took effect.";
+        SINGLE_HOSTS = "parvis_single_account_hosts" Gauge ["account"]
+            "Host names and wildcards the account holds.";
+        SINGLE_HOSTS_REFUSED = "parvis_single_account_hosts_refused" Gauge ["account"]
+            "Host names and wildcards that its document claims and another account holds.";
+    }
+
+    "Its requests" {
+        SINGLE_REQUESTS = "parvis_single_account_requests_total" Counter ["account" "status"]
+            "Requests answered, by the class of their status.";
+        SINGLE_FAILURES = "parvis_single_account_failures_total" Counter ["account" "cause" "error" "blame"]
+            "Requests that were refused or failed, by our cause, its RFC 9209 type and whose fault it was.";
+        SINGLE_MOVED = "parvis_single_account_moved_requests_total" Counter ["account"]
+            "Requests passed on to the node that the account has moved to.";
+        SINGLE_REQUEST_BYTES = "parvis_single_account_request_body_bytes_total" Counter ["account"]
+            "Bytes of request bodies received from visitors.";
+        SINGLE_RESPONSE_BYTES = "parvis_single_account_response_body_bytes_total" Counter ["account"]
+            "Bytes of answer bodies sent to visitors.";
+        SINGLE_IN_FLIGHT = "parvis_single_account_requests_in_flight" Gauge ["account"]
+            "Requests whose answer has not ended.";
+        SINGLE_QUEUED = "parvis_single_account_requests_queued" Gauge ["account"]
+            "Requests that wait until another of the account ends.";
+        SINGLE_TUNNELS = "parvis_single_account_tunnels_open" Gauge ["account"]
+            "Tunnels open now, those included that are asked for.";
+        SINGLE_BUFFERED = "parvis_single_account_buffered_bytes" Gauge ["account"]
+            "Bytes read ahead of its upstreams and of its visitors.";
+    }
+
+    "Its limits" {
+        SINGLE_IN_FLIGHT_LIMIT = "parvis_single_account_requests_in_flight_limit" Gauge ["account"]
+            "Requests it may have in flight; more wait.";
+        SINGLE_QUEUED_LIMIT = "parvis_single_account_requests_queued_limit" Gauge ["account"]
+            "Requests that may wait; more are refused.";
+        SINGLE_TUNNELS_LIMIT = "parvis_single_account_tunnels_limit" Gauge ["account"]
+            "Tunnels it may have.";
+        SINGLE_BUFFERED_LIMIT = "parvis_single_account_buffered_limit_bytes" Gauge ["account"]
+            "Bytes that may be read ahead.";
+        SINGLE_RATE_LIMIT = "parvis_single_account_requests_per_second_limit" Gauge ["account"]
+            "Requests a second it may make over its rate's period; missing where it has no rate.";
+        SINGLE_BODY_LIMIT = "parvis_single_account_request_body_limit_bytes" Gauge ["account"]
+            "Bytes a request's body may have; missing where that is unlimited.";
+    }
+
+    "Its upstreams" {
+        SINGLE_UPSTREAM_OPEN = "parvis_single_account_upstream_connections_open" Gauge ["account" "upstream"]
+            "Connections open now, idle ones included.";
+        SINGLE_UPSTREAM_IN_USE = "parvis_single_account_upstream_connections_in_use" Gauge ["account" "upstream"]
+            "Connections that serve a request now.";
+        SINGLE_UPSTREAM_LIMIT = "parvis_single_account_upstream_connections_limit" Gauge ["account" "upstream"]
+            "Connections it may have.";
+        SINGLE_UPSTREAM_TUNNELS = "parvis_single_account_upstream_tunnels_open" Gauge ["account" "upstream"]
+            "Connections that became tunnels.";
+        SINGLE_UPSTREAM_WAITING = "parvis_single_account_upstream_requests_waiting" Gauge ["account" "upstream"]
+            "Requests that wait for a connection, or for the program.";
+    }
+
+    "Its programs" {
+        SINGLE_PROGRAM_STATE = "parvis_single_account_program_state" Gauge ["account" "upstream" "state"]
+            "1 for the state that the program is in (stopped, starting, ready, restarting, stopping, failed), 0 for the others.";
+        SINGLE_PROGRAM_STARTS = "parvis_single_account_program_starts_total" Counter ["account" "upstream"]
+            "How often it was started.";
+        SINGLE_PROGRAM_KILLS = "parvis_single_account_program_memory_kills_total" Counter ["account" "upstream"]
+            "Processes of it that the kernel killed because the account's memory was used up.";
+        SINGLE_PROGRAM_MEMORY = "parvis_single_account_program_memory_bytes" Gauge ["account" "upstream"]
+            "Memory of the program and all it started; missing where nobody counts it.";
+        SINGLE_PROGRAM_CPU = "parvis_single_account_program_cpu_seconds_total" Counter ["account" "upstream"]
+            "Processor time since it was last started; missing where nobody counts it.";
+        SINGLE_PROGRAM_UNANSWERED = "parvis_single_account_program_unanswered_requests" Gauge ["account" "upstream"]
+            "Requests that it has whole and has not answered.";
     }
 }
 

@@ -14,10 +14,11 @@ mod programs;
 mod recent;
 mod repeat;
 mod shard;
+mod single;
 mod sum;
 
 pub use busiest::{AccountGauges, AccountRank, AccountSample, AccountSource, Ranked};
-pub use family::{FAMILIES, Family, Kind};
+pub use family::{ACCOUNT_FAMILIES, FAMILIES, Family, Kind};
 pub use logs::{AccessLog, LogFactory, LogProtocol, LogTally, LogWriter, Record, SiteLog, version_text};
 pub use metrics::{ChangeResult, DocumentCounts, LogTallySource, Metrics};
 pub use node_log::NodeLog;
@@ -28,3 +29,4 @@ pub use shard::{
     ConnectionGauge, ConnectionProtocol, Done, HandshakeFailure, InFlight, Protocol, Shard, TlsVersion,
     TunnelGauge, UpstreamGauge,
 };
+pub use single::{AccountFigures, ProgramUse, UpstreamFigures};
