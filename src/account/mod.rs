@@ -17,6 +17,7 @@ pub use site::{Action, Fixed, Redirect, Site};
 
 use crate::base::{AccountName, Allowance, Drain, DrainSwitch};
 use crate::limit::Gate;
+use crate::telemetry::{AccountGauges, AccountRank, AccountSample, Ranked};
 use arc_swap::ArcSwap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
@@ -110,5 +111,27 @@ impl Account {
     /// What begins from now on has nothing to do with a drain that has begun.
     pub fn revive(&self) {
         self.with_end(|end| end.take_if(|end| end.1.has_begun()));
+    }
+}
+
+impl Ranked for Account {
+    fn name(&self) -> &AccountName {
+        &self.name
+    }
+
+    fn requests(&self) -> u64 {
+        self.live.requests()
+    }
+
+    fn sample(&self) -> AccountSample {
+        self.live.sample()
+    }
+
+    fn gauges(&self) -> AccountGauges {
+        AccountGauges { in_flight: self.gate.in_flight(), tunnels: self.gate.tunnels() }
+    }
+
+    fn rank(&self) -> &AccountRank {
+        self.live.rank()
     }
 }

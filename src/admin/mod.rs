@@ -22,6 +22,9 @@ pub trait Node: Send + Sync + 'static {
     /// What `/metrics` shows.
     fn metrics(&self) -> &Metrics;
 
+    /// What `/metrics/accounts/NAME` shows, or why it cannot be shown; `None`: there is no such account.
+    fn account_metrics(&self, name: &str) -> Option<Result<String, String>>;
+
     /// The requests of the last while.
     fn recent(&self) -> &Recent;
 

@@ -12,13 +12,18 @@ pub(super) type Page = Response<Full<Bytes>>;
 
 /// The metrics listener's pages: reachable by whoever reaches the address, so they only tell and change nothing.
 pub(super) fn metrics_page<B>(node: &impl Node, request: &Request<B>) -> Page {
-    let page = match request.uri().path() {
-        "/metrics" => metrics,
-        "/live" => |_: &_| text(StatusCode::OK, "live\n"),
-        "/ready" => ready,
-        _ => return not_found(),
-    };
-    if reads(request.method()) { page(node) } else { method_not_allowed("GET, HEAD") }
+    let is_read = reads(request.method());
+    match request.uri().path() {
+        "/metrics" | "/live" | "/ready" if !is_read => method_not_allowed("GET, HEAD"),
+        "/metrics" => metrics(node.metrics().render().map_err(|error| error.to_string())),
+        "/live" => text(StatusCode::OK, "live\n"),
+        "/ready" => ready(node),
+        path => match path.strip_prefix("/metrics/accounts/") {
+            Some(_) if !is_read => method_not_allowed("GET, HEAD"),
+            Some(name) => node.account_metrics(name).map_or_else(no_account, metrics),
+            None => not_found(),
+        },
+    }
 }
 
 /// The admin socket's pages: reachable by whoever may open the socket.
@@ -43,8 +48,8 @@ pub(super) fn reads(method: &Method) -> bool {
     method == Method::GET || method == Method::HEAD
 }
 
-fn metrics(node: &impl Node) -> Page {
-    match node.metrics().render() {
+fn metrics(page: Result<String, String>) -> Page {
+    match page {
         Ok(page) => answer(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", page),
         Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")),
     }
@@ -79,6 +84,10 @@ fn error(why: &str) -> String {
 
 pub(super) fn not_found() -> Page {
     text(StatusCode::NOT_FOUND, "there is no such page\n")
+}
+
+fn no_account() -> Page {
+    text(StatusCode::NOT_FOUND, "there is no such account\n")
 }
 
 pub(super) fn method_not_allowed(allowed: &'static str) -> Page {

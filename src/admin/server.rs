@@ -18,7 +18,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-/// Serves `/metrics`, `/live` and `/ready` until it is dropped, and its connections with it.
+/// Serves `/metrics`, `/metrics/accounts/NAME`, `/live` and `/ready` until it is dropped, and its connections with it.
 pub async fn serve_metrics(listener: MetricsListener, node: Arc<impl Node>) -> Infallible {
     let respond = move |request: http::Request<Incoming>| {
         let page = metrics_page(&*node, &request);

@@ -44,6 +44,14 @@ impl Node for Dummy {
         &self.metrics
     }
 
+    fn account_metrics(&self, name: &str) -> Option<Result<String, String>> {
+        match name {
+            "alice" => Some(Ok("of_alice 1\n".to_owned())),
+            "broken" => Some(Err("no text".to_owned())),
+            _ => None,
+        }
+    }
+
     fn recent(&self) -> &Recent {
         &self.recent
     }
@@ -121,6 +129,15 @@ fn the_metrics_listener_tells_and_changes_nothing() {
         for (request, status, part) in [
             ("GET /metrics", "200 OK", "\nparvis_ready 0\n"),
             ("GET /metrics?name=x", "200 OK", "content-type: text/plain; version=0.0.4; charset=utf-8\r\n"),
+            ("GET /metrics/accounts/alice", "200 OK", "\r\n\r\nof_alice 1\n"),
+            ("GET /metrics/accounts/alice?x", "200 OK", "version=0.0.4; charset=utf-8\r\n"),
+            ("GET /metrics/accounts/bob", "404 Not Found", "there is no such account\n"),
+            ("GET /metrics/accounts/alice/", "404 Not Found", "there is no such account\n"),
+            ("GET /metrics/accounts/%61lice", "404 Not Found", "there is no such account\n"),
+            ("GET /metrics/accounts/", "404 Not Found", "there is no such account\n"),
+            ("GET /metrics/accounts", "404 Not Found", "there is no such page\n"),
+            ("GET /metrics/accounts/broken", "500 Internal Server Error", "no text\n"),
+            ("POST /metrics/accounts/alice", "405 Method Not Allowed", "allow: GET, HEAD\r\n"),
             ("GET /live", "200 OK", "\r\n\r\nlive\n"),
             ("GET /ready", "200 OK", "\r\n\r\nready\n"),
             ("HEAD /ready", "200 OK", "content-length: 6\r\n"),

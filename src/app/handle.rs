@@ -3,7 +3,7 @@
 use crate::admin::{Node, Readiness, Refused, Reply};
 use crate::base::{AccountName, UpstreamName};
 use crate::config::Report;
-use crate::control::{Command, Reloaded};
+use crate::control::{self, Command, Reloaded};
 use crate::route::Hosts;
 use crate::telemetry::{AccountSource, Metrics, Recent, RetentionSource};
 use serde::Serialize;
@@ -17,6 +17,7 @@ pub struct Handle {
     drain: mpsc::Sender<()>,
     metrics: Arc<Metrics>,
     recent: Arc<Recent>,
+    hosts: Arc<Hosts>,
     phase: AtomicU8,
 }
 
@@ -27,8 +28,9 @@ impl Handle {
         drain: mpsc::Sender<()>,
         metrics: Arc<Metrics>,
         recent: Arc<Recent>,
+        hosts: Arc<Hosts>,
     ) -> Self {
-        Self { commands, drain, metrics, recent, phase: AtomicU8::new(STARTING) }
+        Self { commands, drain, metrics, recent, hosts, phase: AtomicU8::new(STARTING) }
     }
 
     /// The node serves.
@@ -53,6 +55,11 @@ impl Handle {
 impl Node for Handle {
     fn metrics(&self) -> &Metrics {
         &self.metrics
+    }
+
+    fn account_metrics(&self, name: &str) -> Option<Result<String, String>> {
+        let account = self.hosts.account(name)?;
+        Some(control::figures(&account).render().map_err(|error| error.to_string()))
     }
 
     fn recent(&self) -> &Recent {
@@ -138,7 +145,7 @@ fn ending() -> Refused {
 
 /// The accounts' counters, as metrics read them at a scrape.
 pub fn account_source(hosts: Arc<Hosts>) -> AccountSource {
-    Box::new(move |tell| hosts.each_account(|account| tell(account.name(), account.live().sample())))
+    Box::new(move |tell| hosts.each_account(|account| tell(&**account)))
 }
 
 /// How long each account's logs are kept, for the thread that deletes them.

@@ -150,6 +150,7 @@ struct Running {
     listeners: Arc<Listeners>,
     metrics: Arc<Metrics>,
     recent: Arc<Recent>,
+    hosts: Arc<Hosts>,
     admin: Option<AdminSocket>,
     metrics_listener: Option<MetricsListener>,
     page_listener: Option<PageListener>,
@@ -280,6 +281,7 @@ impl Running {
             listeners,
             metrics,
             recent,
+            hosts,
             admin,
             metrics_listener,
             page_listener,
@@ -319,6 +321,7 @@ impl Running {
             listeners,
             metrics,
             recent,
+            hosts,
             admin,
             metrics_listener,
             page_listener,
@@ -330,7 +333,7 @@ impl Running {
         } = self;
         let (commands, received) = mpsc::channel(COMMANDS);
         let (drain_wish, mut drain_wished) = mpsc::channel(1);
-        let handle = Arc::new(Handle::new(commands, drain_wish, Arc::clone(&metrics), recent));
+        let handle = Arc::new(Handle::new(commands, drain_wish, Arc::clone(&metrics), recent, hosts));
         let drained: io::Result<()> = runtime.block_on(async {
             let tasks = tokio::task::LocalSet::new();
             tasks.spawn_local(control.run(received));

@@ -57,6 +57,7 @@ async fn serve(parts: Parts) {
     let mut drain = parts.shared.drain.clone();
     let metrics = Rc::new(parts.metrics);
     let access_log = Rc::new(parts.access_log);
+    metrics.runs_here();
     let entrance = Entrance {
         node: Arc::clone(&parts.shared.node),
         lists: Arc::clone(&parts.shared.lists),

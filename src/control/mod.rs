@@ -4,6 +4,7 @@
 mod attention;
 mod deferral;
 mod documents;
+mod figures;
 mod journal;
 mod leaving;
 mod network_files;
@@ -13,6 +14,7 @@ mod status;
 mod watch;
 
 pub use documents::{Applied, Documents};
+pub use figures::figures;
 pub use journal::Journal;
 pub use programs::{ProgramWish, Programs};
 pub use status::Status;
@@ -149,6 +151,7 @@ impl Control {
         };
         control.watch_everything();
         control.publish_counts();
+        control.metrics.set_connections_limit(node.limits.connections);
         Ok(control)
     }
 
@@ -333,6 +336,7 @@ impl Control {
         changed.push(format!("certificates: {certificates:?}"));
         self.watch_everything();
         self.publish_counts();
+        self.metrics.set_connections_limit(new.limits.connections);
         self.metrics.reloaded(true);
         if !needs_restart.is_empty() {
             tracing::warn!(settings = ?needs_restart, "these settings take effect at the next start");
@@ -363,6 +367,7 @@ impl Control {
     fn publish_counts(&self) {
         let mut counts = self.documents.counts();
         let summary = self.certificates.summary(wall());
+        counts.certificates_expire = summary.expires_soonest.map(|(at, _)| at);
         counts.certificates = (summary.attached + summary.customer + summary.automatic) as u64;
         counts.certificate_problems = self.certificates.files_with_problems(wall()) as u64;
         self.metrics.set_documents(counts);

@@ -165,11 +165,7 @@ struct ProgramStatus {
 impl ProgramStatus {
     fn of(upstream: &Upstream) -> Option<Self> {
         let standing = upstream.standing()?;
-        let usage = match (&standing.cgroup, standing.pid) {
-            (Some(cgroup), _) => Usage::of(cgroup),
-            (None, Some(pid)) => Usage::of_process(pid),
-            (None, None) => Usage::default(),
-        };
+        let usage = Usage::of_program(&standing);
         let silence = upstream.silence(now());
         let since = |wall_time: Duration| wall().saturating_sub(wall_time).as_secs();
         Some(Self {

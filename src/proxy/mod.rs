@@ -65,6 +65,7 @@ async fn steps<C: Client>(
     let admission = admit(&place, client, record).await?;
     if let Some(upstream) = place.form.moved() {
         place.account.live().moved_on();
+        connection.worker.metrics.moved_on();
         return forward::to_upstream(connection, head, client, record, &place, upstream, admission).await;
     }
     if let Some(answer) = answer_without_upstream(connection, head, &place, record.asker())? {

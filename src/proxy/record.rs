@@ -202,6 +202,9 @@ impl Record {
         worker.metrics.body_received(self.body_received);
         worker.metrics.body_sent(self.body_sent);
         if let Some(account) = &self.account {
+            if let Some(cause) = self.cause {
+                account.live().failed(cause);
+            }
             account.live().answered(self.status, self.body_received, self.body_sent);
         }
         if worker.recent.is_on() {

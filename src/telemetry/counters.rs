@@ -3,6 +3,7 @@
 use super::cell::{Count, Tally};
 use super::shard::{ConnectionProtocol, HandshakeFailure, Protocol, TlsVersion};
 use crate::base::{Cause, Repair};
+use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
 /// Everything one worker counts. The alignment keeps two workers' counters off a common cache line.
@@ -28,6 +29,9 @@ pub(super) struct Counters {
     pub(super) upstream_reused: Count,
     pub(super) tunnels_opened: Count,
     pub(super) tunnels_closed: Count,
+    pub(super) moved_on: Count,
+    /// The kernel's number of the thread that counts; 0 before it runs.
+    pub(super) thread: AtomicU32,
 }
 
 /// The requests of one protocol.
@@ -69,6 +73,8 @@ impl Default for Counters {
             upstream_reused: Count::default(),
             tunnels_opened: Count::default(),
             tunnels_closed: Count::default(),
+            moved_on: Count::default(),
+            thread: AtomicU32::default(),
         }
     }
 }
@@ -96,7 +102,7 @@ pub(super) fn status_class(status: u16) -> usize {
 pub(super) const STATUS_CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 
 /// Requests: from a cached page of a local server to a report that runs for minutes (PHP may take 300 s).
-pub(super) static REQUEST_BOUNDS: [Duration; 16] = [
+pub(super) static REQUEST_BOUNDS: [Duration; 17] = [
     Duration::from_millis(1),
     Duration::from_micros(2_500),
     Duration::from_millis(5),
@@ -112,11 +118,12 @@ pub(super) static REQUEST_BOUNDS: [Duration; 16] = [
     Duration::from_secs(10),
     Duration::from_secs(30),
     Duration::from_secs(60),
+    Duration::from_secs(120),
     Duration::from_secs(300),
 ];
 
 /// Our own work: some ten microseconds, and what a busy worker makes of them.
-pub(super) static OWN_BOUNDS: [Duration; 12] = [
+pub(super) static OWN_BOUNDS: [Duration; 15] = [
     Duration::from_micros(10),
     Duration::from_micros(25),
     Duration::from_micros(50),
@@ -124,10 +131,13 @@ pub(super) static OWN_BOUNDS: [Duration; 12] = [
     Duration::from_micros(250),
     Duration::from_micros(500),
     Duration::from_millis(1),
+    Duration::from_micros(2_500),
     Duration::from_millis(5),
     Duration::from_millis(10),
+    Duration::from_millis(25),
     Duration::from_millis(50),
     Duration::from_millis(100),
+    Duration::from_millis(250),
     Duration::from_secs(1),
 ];
 
@@ -144,3 +154,22 @@ pub(super) static HANDSHAKE_BOUNDS: [Duration; 10] = [
     Duration::from_secs(1),
     Duration::from_secs(5),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A quantile is read between two bounds: they ascend, and none is far from the next. What Parvis takes itself is told
+    /// in microseconds, what upstreams take up to the minutes that a report may last.
+    #[test]
+    fn bounds_are_close_enough_to_read_a_quantile_between_them() {
+        let (own, request, handshake) = (&OWN_BOUNDS[..], &REQUEST_BOUNDS[..], &HANDSHAKE_BOUNDS[..]);
+        for bounds in [own, request, handshake] {
+            let steps = bounds.windows(2).map(|pair| pair[1].as_secs_f64() / pair[0].as_secs_f64());
+            assert!(steps.clone().all(|step| step > 1.0 && step <= 5.0), "{:?}", steps.collect::<Vec<_>>());
+        }
+        assert!(own[0] <= Duration::from_micros(10) && own.contains(&Duration::from_millis(10)));
+        let minutes = [1, 2, 5].map(|minutes| Duration::from_secs(60 * minutes));
+        assert!(request[0] <= Duration::from_millis(1) && request.ends_with(&minutes));
+    }
+}

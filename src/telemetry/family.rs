@@ -34,18 +34,21 @@ pub enum Kind {
 }
 
 macro_rules! families {
-    ($( $title:literal {
+    ($(#[$doc:meta])* $table:ident $( $title:literal {
         $( $place:ident = $name:literal $kind:ident [$($label:literal)*] $help:literal; )*
     } )*) => {
         $($( pub(super) const $place: Family =
             Family { name: $name, kind: Kind::$kind, labels: &[$($label),*], help: $help }; )*)*
 
-        /// Every family that `/metrics` may show, by what it is about.
-        pub const FAMILIES: &[(&str, &[Family])] = &[$( ($title, &[$($place),*]) ),*];
+        $(#[$doc])*
+        pub const $table: &[(&str, &[Family])] = &[$( ($title, &[$($place),*]) ),*];
     };
 }
 
 families! {
+    /// Every family that `/metrics` may show, by what it is about.
+    FAMILIES
+
     "Requests" {
         REQUESTS = "parvis_requests_total" Counter ["protocol" "status"]
             "Requests answered, by the protocol they arrived by and the class of their status.";
@@ -65,6 +68,8 @@ families! {
             "Bytes of request bodies received from visitors.";
         RESPONSE_BODY_BYTES = "parvis_response_body_bytes_total" Counter []
             "Bytes of answer bodies sent to visitors.";
+        MOVED_REQUESTS = "parvis_moved_requests_total" Counter []
+            "Requests passed on to the nodes that their accounts have moved to.";
         TUNNELS = "parvis_tunnels_total" Counter []
             "Requests that became a tunnel, as WebSockets do.";
         TUNNELS_OPEN = "parvis_tunnels_open" Gauge []
@@ -76,6 +81,8 @@ families! {
             "Connections of visitors, counted when it shows what they speak; none: ended before that.";
         CONNECTIONS_OPEN = "parvis_connections_open" Gauge ["protocol" "tls"]
             "Connections of visitors open now; none: in their PROXY header, TLS handshake or before their first byte.";
+        CONNECTIONS_LIMIT = "parvis_connections_limit" Gauge []
+            "Connections of visitors that the node may hold; beyond it they wait in the kernel's queue.";
         HANDSHAKES = "parvis_tls_handshakes_total" Counter ["version" "result"]
             "TLS handshakes with visitors that succeeded: full or resumed.";
         HANDSHAKE_FAILURES = "parvis_tls_handshake_failures_total" Counter ["reason"]
@@ -93,15 +100,34 @@ families! {
             "Requests that took a connection to their upstream that was open already.";
     }
 
+    "The workers" {
+        WORKERS = "parvis_workers" Gauge []
+            "Threads that serve connections.";
+        WORKER_REQUESTS = "parvis_worker_requests_total" Counter ["worker"]
+            "Requests answered, by the worker that had their connection.";
+        WORKER_CONNECTIONS = "parvis_worker_connections_open" Gauge ["worker"]
+            "Connections of visitors open now, by the worker that has them.";
+        WORKER_CPU = "parvis_worker_cpu_seconds_total" Counter ["worker"]
+            "Processor time of each worker: a rate of one is a worker that is busy all the time.";
+    }
+
     "The busiest accounts" {
         ACCOUNT_REQUESTS = "parvis_account_requests_total" Counter ["account"]
-            "Requests answered for the ten busiest accounts by name, and for all others as _other.";
+            "Requests answered for the hundred busiest accounts by name, and for all others as _other.";
         ACCOUNT_SERVER_ERRORS = "parvis_account_server_errors_total" Counter ["account"]
-            "Answers with a 5xx status of the ten busiest accounts by name, and of all others as _other.";
+            "Answers with a 5xx status of the hundred busiest accounts by name, and of all others as _other.";
+        ACCOUNT_FAILURES = "parvis_account_failures_total" Counter ["account" "blame"]
+            "Requests that were refused or failed, by whose fault it was (client, site, limit, us), of the hundred busiest accounts by name, and of all others as _other.";
+        ACCOUNT_LIMITED = "parvis_account_limited_total" Counter ["account"]
+            "Requests refused by the rate, the queue or the number of tunnels of the account, of the hundred busiest accounts by name, and of all others as _other.";
         ACCOUNT_REQUEST_BYTES = "parvis_account_request_body_bytes_total" Counter ["account"]
-            "Bytes of request bodies received for the ten busiest accounts by name, and for all others as _other.";
+            "Bytes of request bodies received for the hundred busiest accounts by name, and for all others as _other.";
         ACCOUNT_RESPONSE_BYTES = "parvis_account_response_body_bytes_total" Counter ["account"]
-            "Bytes of answer bodies sent for the ten busiest accounts by name, and for all others as _other.";
+            "Bytes of answer bodies sent for the hundred busiest accounts by name, and for all others as _other.";
+        ACCOUNT_IN_FLIGHT = "parvis_account_requests_in_flight" Gauge ["account"]
+            "Requests whose answer has not ended, of the hundred busiest accounts; the others are not counted together.";
+        ACCOUNT_TUNNELS = "parvis_account_tunnels_open" Gauge ["account"]
+            "Tunnels open now, of the hundred busiest accounts; the others are not counted together.";
     }
 
     "The accounts' programs" {
@@ -138,6 +164,8 @@ families! {
             "Certificates in service.";
         CERTIFICATE_PROBLEMS = "parvis_certificates_with_problems" Gauge []
             "Certificate files that are corrupt, without their key, or expired.";
+        CERTIFICATE_EXPIRY = "parvis_certificate_expires_soonest_timestamp_seconds" Gauge []
+            "When the first certificate in service expires of those that have not, as seconds since the Unix epoch; missing where there is none.";
         READY = "parvis_ready" Gauge []
             "1 while the node asks for traffic, 0 while it starts or drains.";
     }
@@ -151,8 +179,6 @@ families! {
             "Buffers with a block of memory, of 16 KiB as a rule; a connection that idles has none.";
         PIPES_IN_USE = "parvis_pipes_in_use" Gauge []
             "Pipes through which bodies are moved inside the kernel now.";
-        WORKERS = "parvis_workers" Gauge []
-            "Threads that serve connections.";
         BUILD_INFO = "parvis_build_info" Gauge ["version"]
             "Always 1; the version is in the label.";
     }
@@ -172,6 +198,86 @@ families! {
             "Threads of the process.";
         PROCESS_START = "process_start_time_seconds" Gauge []
             "When the process started, as seconds since the Unix epoch.";
+    }
+}
+
+families! {
+    /// Every family that `/metrics/accounts/NAME` may show. No name is one of [`FAMILIES`].
+    ACCOUNT_FAMILIES
+
+    "The account" {
+        SINGLE_STATE = "parvis_single_account_state" Gauge ["account" "state"]
+            "1 for the state that the account is in (active, maintenance, suspended, moved), 0 for the others.";
+        SINGLE_GENERATION = "parvis_single_account_generation" Gauge ["account"]
+            "The change of the node by which the account's document took effect.";
+        SINGLE_HOSTS = "parvis_single_account_hosts" Gauge ["account"]
+            "Host names and wildcards the account holds.";
+        SINGLE_HOSTS_REFUSED = "parvis_single_account_hosts_refused" Gauge ["account"]
+            "Host names and wildcards that its document claims and another account holds.";
+    }
+
+    "Its requests" {
+        SINGLE_REQUESTS = "parvis_single_account_requests_total" Counter ["account" "status"]
+            "Requests answered, by the class of their status.";
+        SINGLE_FAILURES = "parvis_single_account_failures_total" Counter ["account" "cause" "error" "blame"]
+            "Requests that were refused or failed, by our cause, its RFC 9209 type and whose fault it was.";
+        SINGLE_MOVED = "parvis_single_account_moved_requests_total" Counter ["account"]
+            "Requests passed on to the node that the account has moved to.";
+        SINGLE_REQUEST_BYTES = "parvis_single_account_request_body_bytes_total" Counter ["account"]
+            "Bytes of request bodies received from visitors.";
+        SINGLE_RESPONSE_BYTES = "parvis_single_account_response_body_bytes_total" Counter ["account"]
+            "Bytes of answer bodies sent to visitors.";
+        SINGLE_IN_FLIGHT = "parvis_single_account_requests_in_flight" Gauge ["account"]
+            "Requests whose answer has not ended.";
+        SINGLE_QUEUED = "parvis_single_account_requests_queued" Gauge ["account"]
+            "Requests that wait until another of the account ends.";
+        SINGLE_TUNNELS = "parvis_single_account_tunnels_open" Gauge ["account"]
+            "Tunnels open now, those included that are asked for.";
+        SINGLE_BUFFERED = "parvis_single_account_buffered_bytes" Gauge ["account"]
+            "Bytes read ahead of its upstreams and of its visitors.";
+    }
+
+    "Its limits" {
+        SINGLE_IN_FLIGHT_LIMIT = "parvis_single_account_requests_in_flight_limit" Gauge ["account"]
+            "Requests it may have in flight; more wait.";
+        SINGLE_QUEUED_LIMIT = "parvis_single_account_requests_queued_limit" Gauge ["account"]
+            "Requests that may wait; more are refused.";
+        SINGLE_TUNNELS_LIMIT = "parvis_single_account_tunnels_limit" Gauge ["account"]
+            "Tunnels it may have.";
+        SINGLE_BUFFERED_LIMIT = "parvis_single_account_buffered_limit_bytes" Gauge ["account"]
+            "Bytes that may be read ahead.";
+        SINGLE_RATE_LIMIT = "parvis_single_account_requests_per_second_limit" Gauge ["account"]
+            "Requests a second it may make over its rate's period; missing where it has no rate.";
+        SINGLE_BODY_LIMIT = "parvis_single_account_request_body_limit_bytes" Gauge ["account"]
+            "Bytes a request's body may have; missing where that is unlimited.";
+    }
+
+    "Its upstreams" {
+        SINGLE_UPSTREAM_OPEN = "parvis_single_account_upstream_connections_open" Gauge ["account" "upstream"]
+            "Connections open now, idle ones included.";
+        SINGLE_UPSTREAM_IN_USE = "parvis_single_account_upstream_connections_in_use" Gauge ["account" "upstream"]
+            "Connections that serve a request now.";
+        SINGLE_UPSTREAM_LIMIT = "parvis_single_account_upstream_connections_limit" Gauge ["account" "upstream"]
+            "Connections it may have.";
+        SINGLE_UPSTREAM_TUNNELS = "parvis_single_account_upstream_tunnels_open" Gauge ["account" "upstream"]
+            "Connections that became tunnels.";
+        SINGLE_UPSTREAM_WAITING = "parvis_single_account_upstream_requests_waiting" Gauge ["account" "upstream"]
+            "Requests that wait for a connection, or for the program.";
+    }
+
+    "Its programs" {
+        SINGLE_PROGRAM_STATE = "parvis_single_account_program_state" Gauge ["account" "upstream" "state"]
+            "1 for the state that the program is in (stopped, starting, ready, restarting, stopping, failed), 0 for the others.";
+        SINGLE_PROGRAM_STARTS = "parvis_single_account_program_starts_total" Counter ["account" "upstream"]
+            "How often it was started.";
+        SINGLE_PROGRAM_KILLS = "parvis_single_account_program_memory_kills_total" Counter ["account" "upstream"]
+            "Processes of it that the kernel killed because the account's memory was used up.";
+        SINGLE_PROGRAM_MEMORY = "parvis_single_account_program_memory_bytes" Gauge ["account" "upstream"]
+            "Memory of the program and all it started; missing where nobody counts it.";
+        SINGLE_PROGRAM_CPU = "parvis_single_account_program_cpu_seconds_total" Counter ["account" "upstream"]
+            "Processor time since it was last started; missing where nobody counts it.";
+        SINGLE_PROGRAM_UNANSWERED = "parvis_single_account_program_unanswered_requests" Gauge ["account" "upstream"]
+            "Requests that it has whole and has not answered.";
     }
 }
 

@@ -2,8 +2,9 @@
 
 use super::busiest::{AccountSource, Busiest};
 use super::family::{
-    ACCESS_LOG_LINES, ACCOUNTS, BUILD_INFO, CERTIFICATE_PROBLEMS, CERTIFICATES, CHANGE_DURATION, CHANGES,
-    DOCUMENT_GENERATION, DOCUMENT_PROBLEMS, Family, HOSTS, NODE_LOG_DROPPED, READY, RELOADS, WORKERS,
+    ACCESS_LOG_LINES, ACCOUNTS, BUILD_INFO, CERTIFICATE_EXPIRY, CERTIFICATE_PROBLEMS, CERTIFICATES,
+    CHANGE_DURATION, CHANGES, CONNECTIONS_LIMIT, DOCUMENT_GENERATION, DOCUMENT_PROBLEMS, Family, HOSTS,
+    NODE_LOG_DROPPED, READY, RELOADS, WORKERS,
 };
 use super::logs::LogTally;
 use super::node_log;
@@ -15,6 +16,7 @@ use super::sum::{ShardCollector, Totals};
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::MetricFamily;
 use prometheus::{Histogram, IntCounterVec, IntGauge, Registry, TextEncoder};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -28,6 +30,8 @@ pub struct Metrics {
     change_duration: Histogram,
     reloads: IntCounterVec,
     documents: [IntGauge; DOCUMENT_FIGURES.len()],
+    expiry: ExpiryCollector,
+    connections_limit: IntGauge,
     ready: IntGauge,
     workers: IntGauge,
     programs: ProgramFigures,
@@ -59,6 +63,8 @@ pub struct DocumentCounts {
     pub certificates: u64,
     /// Certificate files that are corrupt, without their key, or expired.
     pub certificate_problems: u64,
+    /// When the first certificate expires of those that have not, as wall time.
+    pub certificates_expire: Option<Duration>,
     /// Counts up with every published change.
     pub generation: u64,
 }
@@ -92,6 +98,8 @@ impl Metrics {
                 gauge(certificate_problems)?,
                 gauge(generation)?,
             ],
+            expiry: ExpiryCollector::new()?,
+            connections_limit: gauge(&CONNECTIONS_LIMIT)?,
             ready: gauge(&READY)?,
             workers: gauge(&WORKERS)?,
             programs: ProgramFigures::new()?,
@@ -117,6 +125,8 @@ impl Metrics {
             Box::new(self.changes.clone()),
             Box::new(self.change_duration.clone()),
             Box::new(self.reloads.clone()),
+            Box::new(self.expiry.clone()),
+            Box::new(self.connections_limit.clone()),
             Box::new(self.ready.clone()),
             Box::new(self.workers.clone()),
             Box::new(build),
@@ -149,12 +159,25 @@ impl Metrics {
 
     /// Takes over how many documents, hosts and certificates there are now.
     pub fn set_documents(&self, counts: DocumentCounts) {
-        let DocumentCounts { accounts, hosts, with_problems, certificates, certificate_problems, generation } =
-            counts;
+        let DocumentCounts {
+            accounts,
+            hosts,
+            with_problems,
+            certificates,
+            certificate_problems,
+            certificates_expire,
+            generation,
+        } = counts;
+        self.expiry.set(certificates_expire);
         let figures = [accounts, hosts, with_problems, certificates, certificate_problems, generation];
         for (gauge, figure) in self.documents.iter().zip(figures) {
             gauge.set(i64::try_from(figure).unwrap_or(i64::MAX));
         }
+    }
+
+    /// So many connections of visitors the node may hold.
+    pub fn set_connections_limit(&self, most: usize) {
+        self.connections_limit.set(i64::try_from(most).unwrap_or(i64::MAX));
     }
 
     /// The figures of the accounts' programs.
@@ -215,6 +238,37 @@ impl Collector for LogCollector {
         let lines = [("written", written), ("dropped", dropped), ("lost", lost)];
         let series = lines.map(|(result, lines)| ACCESS_LOG_LINES.series(&[result], lines as f64));
         vec![ACCESS_LOG_LINES.with(series.into()), NODE_LOG_DROPPED.with_one(node_log::dropped() as f64)]
+    }
+}
+
+/// When the first certificate expires. A gauge that may be missing: zero would be a date.
+#[derive(Clone)]
+struct ExpiryCollector {
+    desc: Desc,
+    /// Seconds since the epoch; 0: there is no certificate.
+    at: Arc<AtomicU64>,
+}
+
+impl ExpiryCollector {
+    fn new() -> prometheus::Result<Self> {
+        Ok(Self { desc: CERTIFICATE_EXPIRY.desc()?, at: Arc::default() })
+    }
+
+    fn set(&self, at: Option<Duration>) {
+        self.at.store(at.map_or(0, |at| at.as_secs()), Relaxed);
+    }
+}
+
+impl Collector for ExpiryCollector {
+    fn desc(&self) -> Vec<&Desc> {
+        vec![&self.desc]
+    }
+
+    fn collect(&self) -> Vec<MetricFamily> {
+        match self.at.load(Relaxed) {
+            0 => Vec::new(),
+            at => vec![CERTIFICATE_EXPIRY.with_one(at as f64)],
+        }
     }
 }
 

@@ -14,10 +14,11 @@ mod programs;
 mod recent;
 mod repeat;
 mod shard;
+mod single;
 mod sum;
 
-pub use busiest::{AccountSample, AccountSource};
-pub use family::{FAMILIES, Family, Kind};
+pub use busiest::{AccountGauges, AccountRank, AccountSample, AccountSource, Ranked};
+pub use family::{ACCOUNT_FAMILIES, FAMILIES, Family, Kind};
 pub use logs::{
     AccessLog, AccountLog, LogFactory, LogProtocol, LogTally, LogWriter, Record, RetentionSource, SiteLog,
     Visit, log_path, version_text,
@@ -32,4 +33,5 @@ pub use shard::{
     ConnectionGauge, ConnectionProtocol, Done, HandshakeFailure, InFlight, Protocol, Shard, TlsVersion,
     TunnelGauge, UpstreamGauge,
 };
+pub use single::{AccountFigures, ProgramUse, UpstreamFigures};
 pub use sum::Totals;

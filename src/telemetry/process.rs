@@ -100,6 +100,21 @@ impl Stat {
     }
 }
 
+/// Processor time of a thread of this process in seconds. Cost: a small file.
+pub(super) fn thread_cpu(thread: u32) -> Option<f64> {
+    let read = |file| fs::read_to_string(format!("/proc/self/task/{thread}/{file}")).ok();
+    // To the nanosecond where the kernel counts that, else in ticks.
+    match read("schedstat").as_deref().and_then(time_on_processor) {
+        Some(seconds) => Some(seconds),
+        None => Stat::parse(&read("stat")?).map(|stat| stat.cpu),
+    }
+}
+
+/// The first number of `schedstat`: nanoseconds.
+fn time_on_processor(text: &str) -> Option<f64> {
+    text.split_ascii_whitespace().next()?.parse::<u64>().ok().map(|nanos| nanos as f64 / 1e9)
+}
+
 fn boot_time() -> Option<f64> {
     let stat = fs::read_to_string("/proc/stat").ok()?;
     stat.lines().find_map(|line| line.strip_prefix("btime "))?.trim().parse().ok()
@@ -143,6 +158,18 @@ mod tests {
         assert_eq!((seconds, stat.threads as u64, stat.virtual_bytes as u64), ([150, 200], 9, 4096));
         assert_eq!(stat.resident_bytes as usize, 3 * rustix::param::page_size());
         assert!(Stat::parse("42 (parvis) S 1 2").is_none());
+    }
+
+    #[test]
+    fn a_thread_has_a_time_of_its_own() {
+        let this = nix::unistd::gettid().as_raw().cast_unsigned();
+        let before = thread_cpu(this).unwrap();
+        // Ticks are what the kernel counts at the least.
+        while thread_cpu(this).unwrap() <= before {}
+        assert!(thread_cpu(this).unwrap() <= Stat::read().unwrap().cpu + 1.0);
+        assert_eq!(thread_cpu(0), None);
+        assert_eq!(time_on_processor("1500000000 7 3\n"), Some(1.5));
+        assert_eq!(time_on_processor(""), None);
     }
 
     #[test]

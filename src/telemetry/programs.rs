@@ -116,7 +116,7 @@ const RESULTS: [StartResult; 5] =
     [StartResult::Ready, StartResult::Failed, StartResult::Late, StartResult::Crashed, StartResult::Hung];
 
 /// The states a program may be in, as whoever leads its life names them.
-const STATES: [&str; 6] = ["stopped", "starting", "ready", "restarting", "stopping", "failed"];
+pub(super) const STATES: [&str; 6] = ["stopped", "starting", "ready", "restarting", "stopping", "failed"];
 
 /// A small server is ready within some milliseconds, a large application after some ten seconds.
 const WAIT_BOUNDS: [Duration; 10] = [

@@ -7,6 +7,7 @@ use std::cell::Cell;
 use std::marker::PhantomData;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 /// The writing end of one worker's counters. `Send`, so that it can be made before its worker starts; not
@@ -120,6 +121,11 @@ impl Shard {
         Arc::clone(&self.counters)
     }
 
+    /// Says that the calling thread is the one that counts here: its processor time is told from now on.
+    pub fn runs_here(&self) {
+        self.counters.thread.store(nix::unistd::gettid().as_raw().cast_unsigned(), Relaxed);
+    }
+
     /// Counts a finished request with its duration, and its cause where it has one.
     pub fn request_done(&self, done: &Done) {
         let counters = &*self.counters;
@@ -152,6 +158,11 @@ impl Shard {
     pub fn in_flight(self: &Rc<Self>, protocol: Protocol) -> InFlight {
         self.counters.by_protocol[protocol as usize].started.add(1);
         InFlight { shard: Rc::clone(self), protocol }
+    }
+
+    /// Counts a request that is passed on to the node that its account has moved to.
+    pub fn moved_on(&self) {
+        self.counters.moved_on.add(1);
     }
 
     /// Counts body bytes received from a client, as they come.

@@ -1,18 +1,22 @@
 //! The sum of all workers' counters, taken when somebody scrapes.
 
-use super::cell::TallySum;
-use super::counters::{Counters, HANDSHAKE_BOUNDS, OWN_BOUNDS, REQUEST_BOUNDS, STATUS_CLASSES};
+use super::cell::{Count, TallySum};
+use super::counters::{
+    ConnectionCounters, Counters, HANDSHAKE_BOUNDS, OWN_BOUNDS, REQUEST_BOUNDS, STATUS_CLASSES,
+};
 use super::family::{
     CONNECTIONS, CONNECTIONS_OPEN, FAILURES, Family, HANDSHAKE_DURATION, HANDSHAKE_FAILURES, HANDSHAKES,
-    OWN_TIME, REPAIRS, REQUEST_BODY_BYTES, REQUEST_DURATION, REQUESTS, REQUESTS_IN_FLIGHT,
+    MOVED_REQUESTS, OWN_TIME, REPAIRS, REQUEST_BODY_BYTES, REQUEST_DURATION, REQUESTS, REQUESTS_IN_FLIGHT,
     RESPONSE_BODY_BYTES, TUNNELS, TUNNELS_OPEN, UPSTREAM_CONNECTIONS, UPSTREAM_CONNECTIONS_OPEN,
-    UPSTREAM_REUSES, UPSTREAM_TIME,
+    UPSTREAM_REUSES, UPSTREAM_TIME, WORKER_CONNECTIONS, WORKER_CPU, WORKER_REQUESTS,
 };
+use super::process;
 use super::shard::{ConnectionProtocol, HandshakeFailure, Protocol, Shard, TlsVersion};
 use crate::base::{Blame, Cause, Repair};
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::{Metric, MetricFamily};
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Knows every worker's counters. Clones share them. A worker that ended stays: its counts happened.
@@ -48,6 +52,7 @@ impl Collector for ShardCollector {
         sum.requests(&mut families);
         sum.connections(&mut families);
         sum.upstreams(&mut families);
+        sum.workers(&mut families);
         families
     }
 }
@@ -142,6 +147,7 @@ impl Sum<'_> {
             REPAIRS.with(Repair::ALL.map(|repair| self.repairs(repair)).into()),
             REQUEST_BODY_BYTES.with_one(self.count(|c| c.body_received.value())),
             RESPONSE_BODY_BYTES.with_one(self.count(|c| c.body_sent.value())),
+            MOVED_REQUESTS.with_one(self.count(|c| c.moved_on.value())),
             TUNNELS.with_one(self.count(|c| c.tunnels_opened.value())),
             TUNNELS_OPEN.with_one(self.open(|c| c.tunnels_opened.value(), |c| c.tunnels_closed.value())),
         ]);
@@ -206,6 +212,30 @@ impl Sum<'_> {
         ]);
     }
 
+    /// Each worker for itself, by its place: what is uneven shows here alone. Cost: a small file for each.
+    fn workers(&self, families: &mut Vec<MetricFamily>) {
+        let mut series = [Vec::new(), Vec::new(), Vec::new()];
+        for (worker, counters) in self.0.iter().enumerate() {
+            let (label, one) = (worker.to_string(), Sum(std::slice::from_ref(counters)));
+            let requests =
+                one.count(|c| c.by_protocol.iter().flat_map(|of| &of.requests).map(Count::value).sum());
+            let all = |c: &Counters, of: fn(&ConnectionCounters) -> &[Count]| {
+                c.connections.iter().flat_map(of).map(Count::value).sum()
+            };
+            let connections = one.open(|c| all(c, |of| &of.opened), |c| all(c, |of| &of.closed));
+            let cpu = process::thread_cpu(counters.thread.load(Relaxed));
+            series[0].push(WORKER_REQUESTS.series(&[&label], requests));
+            series[1].push(WORKER_CONNECTIONS.series(&[&label], connections));
+            series[2].extend(cpu.map(|cpu| WORKER_CPU.series(&[&label], cpu)));
+        }
+        let [requests, connections, cpu] = series;
+        families.extend([
+            WORKER_REQUESTS.with(requests),
+            WORKER_CONNECTIONS.with(connections),
+            WORKER_CPU.with(cpu),
+        ]);
+    }
+
     fn count(&self, of: impl Fn(&Counters) -> u64) -> f64 {
         self.0.iter().map(|counters| of(counters)).sum::<u64>() as f64
     }
@@ -226,7 +256,7 @@ impl Sum<'_> {
     }
 }
 
-const COLLECTED: [Family; 19] = [
+const COLLECTED: [Family; 23] = [
     REQUESTS,
     REQUESTS_IN_FLIGHT,
     REQUEST_DURATION,
@@ -246,4 +276,8 @@ const COLLECTED: [Family; 19] = [
     UPSTREAM_CONNECTIONS,
     UPSTREAM_CONNECTIONS_OPEN,
     UPSTREAM_REUSES,
+    MOVED_REQUESTS,
+    WORKER_REQUESTS,
+    WORKER_CONNECTIONS,
+    WORKER_CPU,
 ];

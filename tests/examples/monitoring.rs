@@ -1,7 +1,7 @@
 //! What `examples/monitoring` says of metrics, alerts and panels, held against the tables of the code. That Prometheus agrees is
 //! shown by tests/wire/real_prometheus.rs.
 
-use parvis::telemetry::{FAMILIES, Family, Kind};
+use parvis::telemetry::{ACCOUNT_FAMILIES, FAMILIES, Family, Kind};
 use serde_json::Value;
 use std::collections::HashSet;
 use std::fs;
@@ -9,7 +9,8 @@ use std::path::Path;
 
 #[test]
 fn every_metric_that_is_named_exists() {
-    let families: Vec<&Family> = FAMILIES.iter().flat_map(|(_, families)| *families).collect();
+    let families: Vec<&Family> =
+        FAMILIES.iter().chain(ACCOUNT_FAMILIES).flat_map(|(_, families)| *families).collect();
     let is_of = |word: &str, family: &Family| {
         let suffix = word.strip_prefix(family.name);
         let suffixes: &[&str] =

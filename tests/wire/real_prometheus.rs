@@ -4,6 +4,7 @@
 //! Where Prometheus is missing the test is left out, as in `real_programs`.
 
 use crate::programs::{Asleep, asleep};
+use crate::support::certificate::pem;
 use crate::support::edge::Files;
 use crate::support::h2::H2;
 use crate::support::program::{self, Server, free_port, own_address, run};
@@ -28,15 +29,17 @@ fn promtool_finds_nothing_wrong() {
     let node = node();
     node.visit();
     let directory = tempfile::tempdir().expect("a directory");
-    let page = directory.path().join("page");
-    fs::write(&page, get(node.metrics(), "/metrics")).expect("a file");
-    let output = Command::new(&promtool)
-        .args(["check", "metrics"])
-        .stdin(File::open(&page).expect("a file"))
-        .output()
-        .expect("a program that was found");
-    let told = [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned());
-    assert!(output.status.success() && told.concat().is_empty(), "{told:?}");
+    for page in ["/metrics", "/metrics/accounts/alice"] {
+        let text = directory.path().join("page");
+        fs::write(&text, get(node.metrics(), page)).expect("a file");
+        let output = Command::new(&promtool)
+            .args(["check", "metrics"])
+            .stdin(File::open(&text).expect("a file"))
+            .output()
+            .expect("a program that was found");
+        let told = [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned());
+        assert!(output.status.success() && told.concat().is_empty(), "{page}: {told:?}");
+    }
 }
 
 #[test]
@@ -47,13 +50,27 @@ fn prometheus_answers_what_the_example_asks() {
     let node = node();
     let directory = tempfile::tempdir().expect("a directory");
     let server = Prometheus::start(&prometheus, directory.path(), node.metrics());
-    wait::until("the node to be up", || {
+    for job in ["parvis", "parvis-account"] {
+        wait::until(&format!("{job} to be up"), || {
+            node.visit();
+            let told = server.ask("targets?state=active");
+            let targets = told["activeTargets"].as_array().expect("targets");
+            let is_up = |target: &&Value| target["labels"]["job"] == job && target["health"] == "up";
+            targets.iter().find(is_up).map(|_| ())
+        });
+    }
+    // What both jobs tell of the account has names of its own: no sum counts it twice.
+    wait::until("the account's page", || {
         node.visit();
-        let told = server.ask("targets?state=active");
-        let targets = told["activeTargets"].as_array().expect("targets");
-        let is_up = |target: &&Value| target["labels"]["job"] == "parvis" && target["health"] == "up";
-        targets.iter().find(is_up).map(|_| ())
+        let counted = server.query("parvis_single_account_requests_total{job=\"parvis-account\"} > 0");
+        let series = counted["result"].as_array().expect("series");
+        series.iter().find(|series| series["metric"]["account"] == "alice").map(|_| ())
     });
+    let in_both = server.query(
+        "count by (__name__) ({job=\"parvis\",__name__=~\"parvis_.+\"}) \
+         and on (__name__) count by (__name__) ({job=\"parvis-account\",__name__=~\"parvis_.+\"})",
+    );
+    assert_eq!(in_both["result"], Value::Array(Vec::new()));
 
     let panels = panels();
     assert!(panels.len() > 50, "the dashboard has queries");
@@ -101,6 +118,8 @@ struct Node {
 fn node() -> Node {
     // Its visitors come from one address and never pause.
     let files = Files::new().set("limits", "handshakes_per_client", "\"unlimited\"");
+    // A certificate that expires some day.
+    let files = files.file("certificates/c.pem", &pem(&["c.test"]));
     let files = files.document("bob", &account("\"b.test\"", &own_address().to_string()));
     Node { edge: asleep(files, "auto", ""), visits: Cell::default() }
 }

@@ -127,12 +127,12 @@ fn waiting_for_the_upstream_is_not_our_own_time() {
     assert!(own < 0.25, "{own} s");
 }
 
-/// Ten accounts by name however many there are, and the rest under `_other`.
+/// A hundred accounts by name however many there are, and the rest under `_other`.
 #[test]
 fn metrics_are_bounded() {
     let origin = Origin::saying("here");
     let mut files = Files::new();
-    for n in 0..30 {
+    for n in 0..ACCOUNTS {
         files = files.document(&format!("c{n}"), &account(&format!("\"c{n}.test\""), &origin.address()));
     }
     let edge = files.start();
@@ -141,20 +141,74 @@ fn metrics_are_bounded() {
     let mut named = Vec::new();
     // What happens before an account is named goes to the others.
     for _ in 0..2 {
-        for n in 0..30 {
-            for _ in 0..=n {
-                get(&mut raw, &format!("c{n}.test"), "/");
-            }
+        // All are busy, and one is busier than the others.
+        for n in (0..ACCOUNTS).chain(0..ACCOUNTS).chain([ACCOUNTS - 1; 30]) {
+            get(&mut raw, &format!("c{n}.test"), "/");
         }
-        expected += 465.0;
+        expected += f64::from(2 * ACCOUNTS + 30);
         named = wait::until("the counters", || {
             let named = series(&metrics(&edge), "parvis_account_requests_total");
             (named.iter().map(|(_, value)| value).sum::<f64>() >= expected).then_some(named)
         });
-        assert_eq!(named.len(), 11, "{named:?}");
+        assert_eq!(named.len(), 101, "{named:?}");
     }
-    assert!(named.iter().any(|(name, value)| name.contains("\"c29\"") && *value >= 30.0), "{named:?}");
+    let busiest = format!("\"c{}\"", ACCOUNTS - 1);
+    assert!(named.iter().any(|(name, value)| name.contains(&busiest) && *value >= 30.0), "{named:?}");
     assert!(named.iter().any(|(name, _)| name.contains("\"_other\"")), "{named:?}");
+}
+
+/// One account whole: what it did, what it may, and whom it asks.
+#[test]
+fn an_account_has_a_page_of_its_own() {
+    let origin = Origin::saying("here");
+    let document = account("\"a.test/app\"", &origin.address());
+    let gone = account("\"b.test\"", &Recorder::new().address());
+    let edge = Edge::with(&[("alice", &document), ("bob", &gone)]);
+    let mut raw = edge.connect();
+    for (host, path, status) in [
+        ("a.test", "/app", 200),
+        ("a.test", "/app", 200),
+        ("a.test", "/none", 404),
+        ("b.test", "/", 502),
+        ("nobody.test", "/", 404),
+    ] {
+        assert_eq!(get(&mut raw, host, path).status(), status, "{host}{path}");
+    }
+    let mut raw = Raw::clear(edge.listener("127.0.0.1", "metrics"));
+    let page = wait::until("what alice did", || {
+        let page = get(&mut raw, "x", "/metrics/accounts/alice");
+        assert_eq!(page.status(), 200);
+        let page = page.text().to_owned();
+        (single(&page, "requests_total", ",status=\"4xx\"") == Some(1.0)).then_some(page)
+    });
+    for (name, labels, expected) in [
+        ("requests_total", ",status=\"2xx\"", 2.0),
+        ("failures_total", ",cause=\"unknown_path\",error=\"destination_not_found\",blame=\"client\"", 1.0),
+        ("failures_total", ",cause=\"refused\",error=\"connection_refused\",blame=\"site\"", 0.0),
+        ("state", ",state=\"active\"", 1.0),
+        ("hosts", "", 1.0),
+        ("requests_in_flight", "", 0.0),
+        ("response_body_bytes_total", "", 8.0),
+        ("upstream_connections_open", ",upstream=\"web\"", 1.0),
+        ("upstream_connections_in_use", ",upstream=\"web\"", 0.0),
+    ] {
+        let found = single(&page, name, labels);
+        if name == "response_body_bytes_total" {
+            // The page of the 404 beside what the site said.
+            assert!(found > Some(expected), "{found:?}");
+        } else {
+            assert_eq!(found, Some(expected), "{name}{labels} in\n{page}");
+        }
+    }
+    assert!(!page.contains("bob") && !page.contains("a.test"), "{page}");
+    for name in ["nobody", "a.test", "Alice", "..", "alice/web"] {
+        assert_eq!(get(&mut raw, "x", &format!("/metrics/accounts/{name}")).status(), 404, "{name}");
+    }
+}
+
+/// What a page of alice's says.
+fn single(page: &str, name: &str, labels: &str) -> Option<f64> {
+    value(page, &format!("parvis_single_account_{name}{{account=\"alice\"{labels}}}"))
 }
 
 #[test]
@@ -165,6 +219,8 @@ fn live_and_ready() {
         assert_eq!(get(&mut raw, "x", path).status(), status, "{path}");
     }
 }
+
+const ACCOUNTS: u32 = 120;
 
 const ALICE: &str = "parvis_account_requests_total{account=\"alice\"}";
 

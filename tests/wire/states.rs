@@ -85,6 +85,9 @@ fn what_has_moved_is_passed_on_whole() {
     let status: serde_json::Value =
         serde_json::from_slice(&edge.command(&["status", "alice", "--json"]).stdout).expect("JSON");
     assert_eq!((&status["state"], &status["moved_on"]), (&"moved".into(), &7.into()));
+    let mut metrics = Raw::clear(edge.listener("127.0.0.1", "metrics"));
+    let page = metrics.send("GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n").response();
+    assert!(page.text().contains("\nparvis_moved_requests_total 7\n"), "{}", page.text());
 }
 
 /// The other node's own name is another account's there: who is believed may ask for all accounts over one name.

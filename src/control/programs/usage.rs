@@ -1,5 +1,6 @@
 //! What programs use, as their control groups tell: read where it is asked for, and kept nowhere.
 
+use crate::upstream::Standing;
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
@@ -27,8 +28,17 @@ impl Usage {
         Self { memory: number(root, "memory.current"), ..Self::of(root) }
     }
 
+    /// Of a program: of its group, or of its process where it has none.
+    pub fn of_program(standing: &Standing) -> Self {
+        match (&standing.cgroup, standing.pid) {
+            (Some(cgroup), _) => Self::of(cgroup),
+            (None, Some(pid)) => Self::of_process(pid),
+            (None, None) => Self::default(),
+        }
+    }
+
     /// Of one process, where there is no group.
-    pub fn of_process(pid: u32) -> Self {
+    fn of_process(pid: u32) -> Self {
         Self { memory: resident(pid), cpu: None }
     }
 }

@@ -6,7 +6,20 @@ use std::collections::HashSet;
 use std::fmt::Write;
 
 fn families() -> impl Iterator<Item = &'static Family> {
-    FAMILIES.iter().flat_map(|(_, families)| *families)
+    FAMILIES.iter().chain(ACCOUNT_FAMILIES).flat_map(|(_, families)| *families)
+}
+
+/// The tables of some families, a heading each.
+fn tables(all: &[(&str, &[Family])]) -> String {
+    let mut text = String::new();
+    for (title, families) in all {
+        let _ = write!(text, "\n### {title}\n\n| name | kind | labels | |\n|---|---|---|---|\n");
+        for Family { name, kind, labels, help } in *families {
+            let labels: Vec<String> = labels.iter().map(|label| format!("`{label}`")).collect();
+            let _ = writeln!(text, "| `{name}` | {} | {} | {help} |", kind.word(), labels.join(", "));
+        }
+    }
+    text
 }
 
 #[test]
@@ -27,22 +40,14 @@ fn names_and_help_pass_what_promtool_checks() {
 }
 
 /// The generated parts of `docs/metrics.md`, by their names.
-fn blocks() -> [(&'static str, String); 2] {
-    let mut metrics = String::new();
-    for (title, families) in FAMILIES {
-        let _ = write!(metrics, "\n### {title}\n\n| name | kind | labels | |\n|---|---|---|---|\n");
-        for Family { name, kind, labels, help } in *families {
-            let labels: Vec<String> = labels.iter().map(|label| format!("`{label}`")).collect();
-            let _ = writeln!(metrics, "| `{name}` | {} | {} | {help} |", kind.word(), labels.join(", "));
-        }
-    }
+fn blocks() -> [(&'static str, String); 3] {
     let mut causes = String::from("\n| cause | status | RFC 9209 type | blame |\n|---|---|---|---|\n");
     for verdict in Cause::ALL.iter().map(|cause| cause.verdict()) {
         let (word, status, error, blame) =
             (verdict.word, verdict.status, verdict.error, verdict.blame.word());
         let _ = writeln!(causes, "| `{word}` | {status} | `{error}` | {blame} |");
     }
-    [("families", metrics), ("causes", causes)]
+    [("families", tables(FAMILIES)), ("account families", tables(ACCOUNT_FAMILIES)), ("causes", causes)]
 }
 
 /// With `UPDATE_DOCS=1` in the environment the tables are written instead of compared.

@@ -2,9 +2,8 @@
 
 use super::*;
 use crate::base::Cause;
-use crate::telemetry::{
-    AccountSample, ConnectionProtocol, Done, FAMILIES, HandshakeFailure, Protocol, TlsVersion,
-};
+use crate::telemetry::busiest::testing::Table;
+use crate::telemetry::{ConnectionProtocol, Done, FAMILIES, HandshakeFailure, Protocol, TlsVersion};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
@@ -14,17 +13,22 @@ fn value(page: &str, series: &str) -> String {
     line.unwrap_or_else(|| panic!("no {series} in:\n{page}")).to_owned()
 }
 
-fn alice() -> AccountSource {
-    Box::new(|each| {
-        let name = crate::base::AccountName::new("alice").unwrap();
-        each(&name, AccountSample { requests: 1, ..AccountSample::default() });
-    })
+/// So many accounts with as many requests as their number, and one more.
+fn accounts(count: u64) -> AccountSource {
+    let table = Table::default();
+    (0..count).for_each(|n| table.add(&format!("a{n}"), 1 + n));
+    table.source()
 }
 
 #[test]
 fn the_page_is_the_table_of_families() {
     let metrics = Metrics::new().unwrap();
-    metrics.observe_accounts(alice());
+    metrics.observe_accounts(accounts(1));
+    metrics.shard().runs_here();
+    metrics.set_documents(DocumentCounts {
+        certificates_expire: Some(Duration::from_secs(1)),
+        ..DocumentCounts::default()
+    });
     let mut shown = BTreeMap::new();
     for family in metrics.registry.gather() {
         let labels: BTreeSet<BTreeSet<String>> = family
@@ -65,16 +69,27 @@ fn a_request_is_counted_where_it_belongs() {
         shard.body_sent(100);
     }
     shards[1].failed(Cause::ClientLimit);
+    shards[1].request_done(&Done { cause: None, upstream: None, ..done });
+    shards[1].moved_on();
+    shards[1].runs_here();
+    let _connections = [false, true].map(|tls| shards[1].connection(tls));
+    shards[0].connection(true).speaks(ConnectionProtocol::Http2);
     let page = metrics.render().unwrap();
-    assert_eq!(value(&page, r#"parvis_requests_total{protocol="http2",status="5xx"}"#), "2");
+    let worker = |name: &str, n: u8| value(&page, &format!(r#"parvis_worker_{name}{{worker="{n}"}}"#));
+    assert_eq!([0, 1].map(|n| worker("requests_total", n)), ["1", "2"]);
+    assert_eq!([0, 1].map(|n| worker("connections_open", n)), ["0", "2"]);
+    assert!(worker("cpu_seconds_total", 1).parse::<f64>().unwrap() > 0.0);
+    assert!(!page.contains(r#"parvis_worker_cpu_seconds_total{worker="0"}"#), "it does not run");
+    assert_eq!(value(&page, "parvis_moved_requests_total"), "1");
+    assert_eq!(value(&page, r#"parvis_requests_total{protocol="http2",status="5xx"}"#), "3");
     assert_eq!(value(&page, r#"parvis_requests_total{protocol="http1",status="5xx"}"#), "0");
     assert_eq!(value(&page, r#"parvis_requests_in_flight{protocol="http2"}"#), "1");
     let bucket = |le| {
         value(&page, &format!(r#"parvis_request_duration_seconds_bucket{{protocol="http2",le="{le}"}}"#))
     };
-    assert_eq!(["0.005", "0.01", "300", "+Inf"].map(bucket), ["0", "2", "2", "2"]);
-    assert_eq!(value(&page, r#"parvis_request_duration_seconds_sum{protocol="http2"}"#), "0.014");
-    assert_eq!(value(&page, "parvis_own_time_seconds_count"), "2");
+    assert_eq!(["0.005", "0.01", "300", "+Inf"].map(bucket), ["0", "3", "3", "3"]);
+    assert_eq!(value(&page, r#"parvis_request_duration_seconds_sum{protocol="http2"}"#), "0.021");
+    assert_eq!(value(&page, "parvis_own_time_seconds_count"), "3");
     assert_eq!(value(&page, "parvis_upstream_time_seconds_sum"), "0.012");
     let failures = |labels| value(&page, &format!("parvis_failures_total{{{labels}}}"));
     assert_eq!(failures(r#"cause="refused",error="connection_refused",blame="site""#), "2");
@@ -155,10 +170,12 @@ fn the_control_thread_tells_of_changes_and_documents() {
         accounts: 3,
         hosts: 9,
         generation: 4,
+        certificates_expire: Some(Duration::from_millis(1_800_000_000_500)),
         ..DocumentCounts::default()
     });
     metrics.set_ready(true);
-    metrics.observe_accounts(alice());
+    metrics.set_connections_limit(512);
+    metrics.observe_accounts(accounts(1));
     metrics.observe_access_log(Arc::new(|| LogTally { written: 5, dropped: 2, lost: 1 }));
     let page = metrics.render().unwrap();
     for (series, expected) in [
@@ -170,12 +187,16 @@ fn the_control_thread_tells_of_changes_and_documents() {
         ("parvis_hosts", "9"),
         ("parvis_document_generation", "4"),
         ("parvis_ready", "1"),
+        ("parvis_connections_limit", "512"),
+        ("parvis_certificate_expires_soonest_timestamp_seconds", "1800000000"),
         (r#"parvis_account_requests_total{account="_other"}"#, "1"),
         (r#"parvis_access_log_lines_total{result="dropped"}"#, "2"),
         (concat!(r#"parvis_build_info{version=""#, env!("CARGO_PKG_VERSION"), r#""}"#), "1"),
     ] {
         assert_eq!(value(&page, series), expected, "{series}");
     }
+    metrics.set_documents(DocumentCounts::default());
+    assert!(!metrics.render().unwrap().contains("parvis_certificate_expires_soonest"), "there is none");
 }
 
 #[test]
@@ -188,4 +209,20 @@ fn a_scrape_sees_every_count_of_other_threads() {
         }
     });
     assert_eq!(value(&metrics.render().unwrap(), "parvis_response_body_bytes_total"), "120000");
+}
+
+/// A page is as long with a hundred thousand accounts as with a thousand.
+#[test]
+fn the_number_of_series_does_not_grow_with_the_accounts() {
+    let series = |count| {
+        let metrics = Metrics::new().unwrap();
+        let _workers = [metrics.shard(), metrics.shard()];
+        metrics.observe_accounts(accounts(count));
+        let page = metrics.render().unwrap();
+        page.lines().filter(|line| !line.starts_with('#')).count()
+    };
+    let [few, thousand, hundred_thousand] = [10, 1_000, 100_000].map(series);
+    println!("series with 10 accounts: {few}, with 1,000: {thousand}, with 100,000: {hundred_thousand}");
+    assert_eq!(thousand, hundred_thousand);
+    assert!(few < thousand && thousand < 2_000);
 }
