@@ -39,6 +39,7 @@ mod chaos;
 mod launcher;
 mod soak;
 mod records;
+mod tracing;
 mod blame;
 mod commands;
 mod demo;
