@@ -17,7 +17,7 @@ use crate::listen::{Assumed, Inherited, Listeners, assume_user};
 use crate::message::Pseudonym;
 use crate::proxy;
 use crate::route::Hosts;
-use crate::telemetry::{LogWriter, Metrics, NodeLog, Recent};
+use crate::telemetry::{LogWriter, Metrics, NodeLog, Recent, Spans};
 use crate::tls::Policies;
 use crate::upstream::{Reach, Resolving, names, seats};
 use arc_swap::ArcSwap;
@@ -152,6 +152,7 @@ struct Running {
     admin: Option<AdminSocket>,
     metrics_listener: Option<MetricsListener>,
     log_writer: Rc<LogWriter>,
+    spans: Spans,
     workers: Vec<JoinHandle<io::Result<()>>>,
     resolving: (Resolving, Arc<Reach>),
     switch: DrainSwitch,
@@ -207,6 +208,7 @@ impl Running {
         let (log_writer, log_factory) = LogWriter::start(&node.logs).map_err(Failed::os)?;
         metrics.observe_access_log(log_writer.tally());
         let log_writer = Rc::new(log_writer);
+        let spans = Spans::start(&node).map_err(|error| Failed::os(format!("[tracing]: {error}")))?;
         let (names, resolving) = names();
         let reach = Reach::new(node.upstreams.clone(), names);
         let hosts = Arc::new(Hosts::reaching(Arc::clone(&reach)));
@@ -245,6 +247,7 @@ impl Running {
             clients: Clients::new(now()),
             drain,
             pseudonym: Pseudonym::from_random(proxy::random_seed()[0] as u32),
+            spans: spans.worker(),
         };
         let start = |seat| {
             worker::start(worker::Parts {
@@ -273,6 +276,7 @@ impl Running {
             admin,
             metrics_listener,
             log_writer,
+            spans,
             workers,
             resolving: (resolving, reach),
             switch,
@@ -308,6 +312,7 @@ impl Running {
             admin,
             metrics_listener,
             log_writer,
+            spans,
             workers,
             resolving: (resolving, reach),
             switch,
@@ -361,6 +366,7 @@ impl Running {
                 })
                 .await
         });
+        spans.finish(SPANS_PATIENCE);
         if let Some(writer) = Rc::into_inner(log_writer) {
             writer.finish(LOG_PATIENCE);
         }
@@ -400,6 +406,9 @@ const COMMANDS: usize = 64;
 
 /// How long the programs that the node started itself may take to end with it.
 const PROGRAMS_PATIENCE: Duration = Duration::from_secs(15);
+
+/// How long a collector may take for the last spans.
+const SPANS_PATIENCE: Duration = Duration::from_secs(2);
 
 /// How long the logs may take to be written at the end.
 const LOG_PATIENCE: Duration = Duration::from_secs(5);

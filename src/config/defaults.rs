@@ -3,9 +3,11 @@
 
 mod site;
 mod switches;
+mod tracing;
 
 pub(super) use site::*;
 pub(super) use switches::*;
+pub(super) use tracing::*;
 
 use super::checked::{AccountLimits, HeadLimits, Launcher, Limits, Timeouts};
 use super::scalar::{Auto, Lasting};

@@ -12,7 +12,7 @@ use super::scalar::{Auto, Wrong, quoted};
 use super::setting::Key;
 use super::source::{Of, Source};
 use super::values::{host_name, network, socket_address};
-use super::{defaults as d, keys, networks, program, upstream};
+use super::{defaults as d, keys, networks, program, tracing, upstream};
 use crate::base::{AccountName, SiteName};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::path::{Component, Path, PathBuf};
@@ -61,6 +61,7 @@ fn read(source: &Source<'_>, top: &Table<'_>, machine: &Machine) -> Node {
         upstreams: outside(&top.table(&keys::UPSTREAMS)),
         launcher: launcher(&top.table(&keys::LAUNCHER), &state),
         state,
+        tracing: tracing::read(&top.table(&keys::TRACING)),
         logs: logs(&top.table(&keys::LOGS)),
         pages: path(&top.table(&keys::PAGES), &keys::PAGES_DIRECTORY),
         switches: Switches {

@@ -11,7 +11,7 @@ use crate::base::{
 };
 use crate::config::LogFormat;
 use crate::message::{Known, RequestHead, Scheme, Version};
-use crate::telemetry::{self, Done, InFlight, LogProtocol, Protocol, Recalled, Texts, TunnelGauge};
+use crate::telemetry::{self, Done, InFlight, LogProtocol, Protocol, Recalled, Span, Texts, TunnelGauge};
 use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -40,6 +40,7 @@ pub struct Record {
     detail: Cow<'static, str>,
     tunnel: Option<TunnelGauge>,
     switched: bool,
+    span: Span,
     _in_flight: InFlight,
 }
 
@@ -47,9 +48,11 @@ impl Record {
     /// The request's head is there.
     pub fn begin(connection: &Connection, head: &RequestHead) -> Self {
         let worker = &connection.worker;
+        let begun = now();
+        let parent = || head.fields().only(Known::Traceparent);
         Self {
             id: worker.request_id(),
-            begun: now(),
+            begun,
             asker: Asker::of_connection(connection),
             account: None,
             format: LogFormat::Advanced,
@@ -67,6 +70,7 @@ impl Record {
             detail: Cow::Borrowed(""),
             tunnel: None,
             switched: false,
+            span: worker.spans.begin(connection.node.tracing.as_ref(), parent, || worker.random(), begun),
             _in_flight: worker.metrics.in_flight(protocol(head)),
         }
     }
@@ -74,6 +78,11 @@ impl Record {
     /// The request's id.
     pub fn id(&self) -> RequestId {
         self.id
+    }
+
+    /// Its part of a trace.
+    pub fn span(&self) -> Span {
+        self.span
     }
 
     /// Whose it is.
@@ -198,7 +207,7 @@ impl Record {
         if let Some(account) = &self.account {
             account.live().answered(self.status, self.body_received, self.body_sent);
         }
-        if worker.recent.is_on() {
+        if worker.recent.is_on() || self.span.is_on() {
             self.remember(connection, head, end);
         }
         if !worker.access_log.is_on() {
@@ -237,10 +246,10 @@ impl Record {
         });
     }
 
-    /// Keeps it for who asks for its id.
+    /// Keeps it for who asks for its id, and tells its span.
     fn remember(&self, connection: &Connection, head: &RequestHead, end: Instant) {
         let worker = &connection.worker;
-        worker.recent.remember(&Recalled {
+        let recalled = Recalled {
             id: self.id,
             completed: worker.clock.wall_at(end),
             duration: end.saturating_duration_since(self.begun),
@@ -260,7 +269,9 @@ impl Record {
                 detail: self.detail.as_bytes(),
                 path: head.path(),
             },
-        });
+        };
+        worker.recent.remember(&recalled);
+        worker.spans.end(self.span, self.asker.scheme == Scheme::Https, &recalled);
     }
 }
 

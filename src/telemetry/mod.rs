@@ -14,6 +14,7 @@ mod programs;
 mod recent;
 mod repeat;
 mod shard;
+mod spans;
 mod sum;
 
 pub use busiest::{AccountSample, AccountSource};
@@ -28,3 +29,4 @@ pub use shard::{
     ConnectionGauge, ConnectionProtocol, Done, HandshakeFailure, InFlight, Protocol, Shard, TlsVersion,
     TunnelGauge, UpstreamGauge,
 };
+pub use spans::{Span, Spans, Traceparent, Tracer};

@@ -1,5 +1,8 @@
 //! What becomes of a distributed trace (W3C Trace Context) that a request is part of.
 
+#[cfg(feature = "otel")]
+mod exported;
+
 use crate::support::edge::Files;
 use crate::support::h2::H2;
 use crate::support::h2_origin::H2Origin;
