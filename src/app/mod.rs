@@ -17,7 +17,7 @@ use crate::listen::{Assumed, Inherited, Listeners, assume_user};
 use crate::message::Pseudonym;
 use crate::proxy;
 use crate::route::Hosts;
-use crate::telemetry::{LogWriter, Metrics, NodeLog, Recent};
+use crate::telemetry::{LogWriter, Metrics, NodeLog, Recent, Spans};
 use crate::tls::Policies;
 use crate::upstream::{Reach, Resolving, names, seats};
 use arc_swap::ArcSwap;
@@ -155,6 +155,7 @@ struct Running {
     metrics_listener: Option<MetricsListener>,
     page_listener: Option<PageListener>,
     log_writer: Rc<LogWriter>,
+    spans: Spans,
     workers: Vec<JoinHandle<io::Result<()>>>,
     resolving: (Resolving, Arc<Reach>),
     switch: DrainSwitch,
@@ -216,6 +217,7 @@ impl Running {
             LogWriter::start(&node.logs, node.legal.as_ref()).map_err(Failed::os)?;
         metrics.observe_access_log(log_writer.tally());
         let log_writer = Rc::new(log_writer);
+        let spans = Spans::start(&node).map_err(|error| Failed::os(format!("[tracing]: {error}")))?;
         let (names, resolving) = names();
         let reach = Reach::new(node.upstreams.clone(), names);
         let hosts = Arc::new(Hosts::reaching(Arc::clone(&reach)));
@@ -256,6 +258,7 @@ impl Running {
             clients: Clients::new(now()),
             drain,
             pseudonym: Pseudonym::from_random(proxy::random_seed()[0] as u32),
+            spans: spans.worker(),
         };
         let start = |seat| {
             worker::start(worker::Parts {
@@ -286,6 +289,7 @@ impl Running {
             metrics_listener,
             page_listener,
             log_writer,
+            spans,
             workers,
             resolving: (resolving, reach),
             switch,
@@ -326,6 +330,7 @@ impl Running {
             metrics_listener,
             page_listener,
             log_writer,
+            spans,
             workers,
             resolving: (resolving, reach),
             switch,
@@ -382,6 +387,7 @@ impl Running {
                 })
                 .await
         });
+        spans.finish(SPANS_PATIENCE);
         if let Some(writer) = Rc::into_inner(log_writer) {
             writer.finish(LOG_PATIENCE);
         }
@@ -421,6 +427,9 @@ const COMMANDS: usize = 64;
 
 /// How long the programs that the node started itself may take to end with it.
 const PROGRAMS_PATIENCE: Duration = Duration::from_secs(15);
+
+/// How long a collector may take for the last spans.
+const SPANS_PATIENCE: Duration = Duration::from_secs(2);
 
 /// How long the logs may take to be written at the end.
 const LOG_PATIENCE: Duration = Duration::from_secs(5);

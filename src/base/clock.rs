@@ -14,6 +14,11 @@ pub fn wall() -> Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
+/// The wall time that is so long after the Unix epoch, for libraries that ask for it in this form.
+pub fn system_time(wall: Duration) -> SystemTime {
+    UNIX_EPOCH + wall
+}
+
 /// A worker's pair of clocks read together at its start, so that one monotonic reading gives both times.
 #[derive(Debug)]
 pub struct Clock {

@@ -26,7 +26,7 @@ pub use allowance::Allowance;
 pub use base64::base64;
 pub use buffer::{BUFFER_BYTES, Buffer, LARGE_BUFFER_BYTES};
 pub use cause::{Blame, Cause, Refusal, Verdict};
-pub use clock::{Clock, now, wall};
+pub use clock::{Clock, now, system_time, wall};
 pub use drain::{Drain, DrainSwitch};
 pub use hash::{DocumentHash, NoHash};
 pub use headers::Headers;
@@ -35,7 +35,8 @@ pub use id::{AccountName, LogFileName, NameError, NameText, RequestId, SiteName,
 pub use loans::Pooled;
 pub use networks::{Access, Networks};
 pub use quantity::{
-    ByteSize, QuantityError, Rate, parse_byte_size, parse_duration, parse_rate, written_duration,
+    ByteSize, QuantityError, Rate, Share, parse_byte_size, parse_duration, parse_rate, parse_share,
+    written_duration,
 };
 pub use repair::{Repair, Repairs};
 pub use special::special;

@@ -16,6 +16,10 @@ pub struct Rate {
     pub period: Duration,
 }
 
+/// A part of a whole, in millionths of it. Written `1%`, `0.25%`, `100%`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Share(pub u32);
+
 /// What is wrong with a quantity, said so that it can be mended.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum QuantityError {
@@ -24,7 +28,7 @@ pub enum QuantityError {
     Form {
         /// As written.
         text: String,
-        /// `size`, `duration` or `rate`.
+        /// `size`, `duration`, `rate` or `share`.
         what: &'static str,
         /// Examples of the form.
         form: &'static str,
@@ -95,6 +99,36 @@ pub fn parse_rate(text: &str) -> Result<Rate, QuantityError> {
     Ok(Rate { count, period })
 }
 
+/// Parses `1%`, `0.25%`, `100%`: at most four digits behind the point.
+pub fn parse_share(text: &str) -> Result<Share, QuantityError> {
+    let wrong = || form(text, "share", SHARE_FORM);
+    let number = text.strip_suffix('%').ok_or_else(wrong)?;
+    let (whole, part) = number.split_once('.').unwrap_or((number, "0"));
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    if !is_number(whole) || !is_number(part) || part.len() > 4 {
+        return Err(wrong());
+    }
+    // Both are digits: what does not fit is too large.
+    let parsed = whole.parse::<u32>().ok().zip(format!("{part:0<4}").parse::<u32>().ok());
+    let share = parsed.and_then(|(whole, part)| whole.checked_mul(10_000)?.checked_add(part));
+    share.map(Share).ok_or_else(|| too_large(text))
+}
+
+impl Share {
+    /// All of it.
+    pub const WHOLE: Self = Self(1_000_000);
+}
+
+impl fmt::Display for Share {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (whole, part) = (self.0 / 10_000, format!("{:04}", self.0 % 10_000));
+        match part.trim_end_matches('0') {
+            "" => write!(f, "{whole}%"),
+            part => write!(f, "{whole}.{part}%"),
+        }
+    }
+}
+
 impl fmt::Display for ByteSize {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (factor, unit) in [(1u64 << 40, "T"), (1 << 30, "G"), (1 << 20, "M"), (1 << 10, "K")] {
@@ -122,6 +156,7 @@ fn too_large(text: &str) -> QuantityError {
 const SIZE_FORM: &str = "a whole number and K, M, G or T, as in \"64K\"";
 const DURATION_FORM: &str = "a whole number and ms, s, m, h or d, as in \"30s\"";
 const RATE_FORM: &str = "a count and a period, as in \"200/s\" or \"30/m\"";
+const SHARE_FORM: &str = "a number and %, as in \"1%\" or \"0.25%\"";
 
 #[cfg(test)]
 mod tests {
@@ -135,6 +170,27 @@ mod tests {
         }
         for bad in ["", "K", "1k", "-1", "1.5M", "1 M", "1MB", "99999999999T"] {
             assert!(parse_byte_size(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn shares() {
+        for (text, millionths) in [
+            ("0%", 0),
+            ("1%", 10_000),
+            ("0.25%", 2_500),
+            ("0.0001%", 1),
+            ("12.5%", 125_000),
+            ("100%", 1_000_000),
+        ] {
+            assert_eq!(parse_share(text), Ok(Share(millionths)));
+            assert_eq!(Share(millionths).to_string(), text);
+        }
+        assert_eq!(parse_share("1.50%"), Ok(Share(15_000)));
+        for bad in
+            ["", "%", "1", ".5%", "1.%", "-1%", "+1%", "1.+5%", "0.00001%", "1 %", "1%%", "99999999999%"]
+        {
+            assert!(parse_share(bad).is_err(), "{bad}");
         }
     }
 

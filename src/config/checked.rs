@@ -5,7 +5,7 @@ mod document;
 
 pub use document::*;
 
-use crate::base::{AccountName, ByteSize, Networks, Rate, SiteName, TrustName};
+use crate::base::{AccountName, ByteSize, Networks, Rate, Share, SiteName, TrustName};
 use ipnet::IpNet;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -52,6 +52,8 @@ pub struct Node {
     pub upstreams: Outside,
     /// `[launcher]`.
     pub launcher: Launcher,
+    /// `[tracing]`.
+    pub tracing: Option<Tracing>,
     /// `[logs]`.
     pub logs: Logs,
     /// `[pages] directory`.
@@ -106,6 +108,17 @@ pub struct MutualTls {
     pub certificate: PathBuf,
     /// Who signs the certificates of those that are let in.
     pub client_ca: PathBuf,
+}
+
+/// `[tracing]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tracing {
+    /// `endpoint`: the collector, as `http://HOST:PORT`.
+    pub endpoint: String,
+    /// `sample`: how many requests are exported that nobody before us sampled.
+    pub sample: Share,
+    /// `sampled_parents`: at most so many that somebody did.
+    pub sampled_parents: Rate,
 }
 
 /// One `[[trust]]`: peers whose word on the visitor's address and scheme is believed.

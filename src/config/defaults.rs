@@ -4,10 +4,12 @@
 mod logs;
 mod site;
 mod switches;
+mod tracing;
 
 pub(super) use logs::*;
 pub(super) use site::*;
 pub(super) use switches::*;
+pub(super) use tracing::*;
 
 use super::checked::{AccountLimits, HeadLimits, Launcher, Limits, Timeouts};
 use super::scalar::{Auto, Lasting};

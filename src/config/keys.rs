@@ -4,10 +4,12 @@
 mod account;
 mod outside;
 mod programs;
+mod tracing;
 
 pub(super) use account::*;
 pub(super) use outside::*;
 pub(super) use programs::*;
+pub(super) use tracing::*;
 
 use super::defaults as d;
 use super::setting::{Absent, Key, Later, Section};
@@ -32,6 +34,7 @@ pub(super) static NODE_FILE: Section = Section {
         &LAUNCHER,
         &ADMIN,
         &METRICS,
+        &TRACING,
         &LOGS,
         &PAGES,
         &LEGAL,

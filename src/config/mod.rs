@@ -26,6 +26,7 @@ mod setting;
 mod site;
 mod source;
 mod terms;
+mod tracing;
 mod upstream;
 mod values;
 

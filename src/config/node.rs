@@ -12,7 +12,7 @@ use super::scalar::{Auto, Wrong, quoted};
 use super::setting::Key;
 use super::source::{Of, Source};
 use super::values::{host_name, network, socket_address};
-use super::{defaults as d, keys, networks, program, upstream};
+use super::{defaults as d, keys, networks, program, tracing, upstream};
 use crate::base::{AccountName, SiteName};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::path::{Component, Path, PathBuf};
@@ -62,6 +62,7 @@ fn read(source: &Source<'_>, top: &Table<'_>, machine: &Machine) -> Node {
         upstreams: outside(&top.table(&keys::UPSTREAMS)),
         launcher: launcher(&top.table(&keys::LAUNCHER), &state),
         state,
+        tracing: tracing::read(&top.table(&keys::TRACING)),
         legal: legal(&top.table(&keys::LEGAL), &logs),
         logs,
         pages: path(&top.table(&keys::PAGES), &keys::PAGES_DIRECTORY),

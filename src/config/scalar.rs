@@ -1,7 +1,8 @@
 //! Values that stand in one TOML scalar: how each is read, ordered and written, and what is said of a wrong one.
 
 use crate::base::{
-    ByteSize, QuantityError, Rate, parse_byte_size, parse_duration, parse_rate, written_duration,
+    ByteSize, QuantityError, Rate, Share, parse_byte_size, parse_duration, parse_rate, parse_share,
+    written_duration,
 };
 use std::cmp::Ordering;
 use std::time::Duration;
@@ -231,6 +232,27 @@ impl Scalar for Rate {
             _ => "h",
         };
         format!("\"{}/{period}\"", ByteSize(self.count))
+    }
+}
+
+impl Scalar for Share {
+    fn takes() -> String {
+        "a share: `\"1%\"`, `\"0.25%\"`, `\"100%\"`".to_owned()
+    }
+
+    fn read(value: &DeValue<'_>) -> Result<Self, Wrong> {
+        match value {
+            DeValue::String(text) => Ok(parse_share(text)?),
+            _ => Err(Wrong::kind("a share", value).hint("write it as in \"1%\"")),
+        }
+    }
+
+    fn order(&self, other: &Self) -> Ordering {
+        self.cmp(other)
+    }
+
+    fn written(&self) -> String {
+        format!("\"{self}\"")
     }
 }
 

@@ -91,7 +91,7 @@ fn the_hosting_example_shows_every_key() {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/hosting");
     // One account has nearly all there are; what cannot stand beside them is another's.
     let files: [(_, &[&str]); 2] = [
-        (&keys::NODE_FILE, &["parvis.toml", "canary.toml"]),
+        (&keys::NODE_FILE, &["parvis.toml", "canary.toml", "tracing.toml"]),
         (&keys::ACCOUNT_FILE, &["accounts.d/alice.toml", "accounts.d/carol.toml", "accounts.d/dave.toml"]),
     ];
     for (file, shown) in files {

@@ -309,6 +309,7 @@ impl Control {
             state: old.state.clone(),
             admin: old.admin.clone(),
             metrics: old.metrics,
+            tracing: if new.collector() == old.collector() { new.tracing } else { old.tracing.clone() },
             ..new
         });
         self.node.store(Arc::clone(&new));
@@ -446,6 +447,7 @@ fn needs_restart(old: &Node, new: &Node) -> Vec<&'static str> {
         ("admin.page", old.admin.page != new.admin.page),
         ("admin.recent_requests", old.admin.recent_requests != new.admin.recent_requests),
         ("metrics.address", old.metrics != new.metrics),
+        ("tracing.endpoint", old.collector() != new.collector()),
     ]
     .into_iter()
     .filter_map(|(name, differs)| differs.then_some(name))

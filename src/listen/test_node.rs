@@ -33,6 +33,7 @@ pub(super) fn test_node(addresses: &[&str], workers: usize) -> Node {
         trust: Vec::new(),
         admin: Admin::default(),
         metrics: None,
+        tracing: None,
         acme: None,
         upstreams: Outside::default(),
         launcher: Launcher::default(),

@@ -84,6 +84,12 @@ impl Fields {
         in_block.chain(in_map.filter(move |field| field.known == known).map(|field| field.value))
     }
 
+    /// The value of the field, where it stands there once.
+    pub fn only(&self, known: Known) -> Option<&[u8]> {
+        let mut all = self.all(known);
+        all.next().filter(|_| all.next().is_none())
+    }
+
     /// The members of a comma-separated list (RFC 9110 §5.6.1) over all such fields, empty ones left out.
     pub fn members(&self, known: Known) -> impl Iterator<Item = &[u8]> {
         self.all(known)
@@ -312,6 +318,7 @@ mod tests {
             assert_eq!(fields.first(Known::Host), None);
             assert_eq!(fields.all(Known::Te).collect::<Vec<_>>(), [&b"a, B ,,c"[..], b"d"]);
             assert_eq!(fields.all(Known::Host).count(), 0);
+            assert_eq!((fields.only(Known::Te), fields.only(Known::Lookalike)), (None, Some(&b"::1"[..])));
             assert_eq!(fields.members(Known::Te).collect::<Vec<_>>(), [&b"a"[..], b"B", b"c", b"d"]);
             assert!(fields.has_token(Known::Te, "b") && fields.has_token(Known::Te, "D"));
             assert!(!fields.has_token(Known::Te, "a, b") && !fields.has_token(Known::Te, ""));

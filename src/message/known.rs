@@ -64,7 +64,9 @@ known! {
     KeepAlive = "keep-alive";
     SetCookie = "set-cookie";
     UserAgent = "user-agent";
+    Tracestate = "tracestate";
     RetryAfter = "retry-after";
+    Traceparent = "traceparent";
     ContentType = "content-type";
     MaxForwards = "max-forwards";
     ProxyStatus = "proxy-status";

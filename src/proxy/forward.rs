@@ -306,6 +306,10 @@ impl Attempt<'_> {
         if let Some(key) = &key {
             push_line(&mut append, "sec-websocket-key", key.as_bytes());
         }
+        let span = record.span();
+        if let Some(traceparent) = span.traceparent() {
+            push_line(&mut append, "traceparent", &traceparent);
+        }
         let edits = RequestEdits {
             host: host.filled(),
             target: Target { base: base_of(spec), path_and_query: self.place.trim(head.path_and_query()) },
@@ -315,7 +319,12 @@ impl Attempt<'_> {
                 None => Persistence::Implied,
             },
             expect_continue: head.expects_continue(),
-            drop: KnownSet::EMPTY,
+            drop: match (span.is_on(), span.has_parent()) {
+                (false, _) => KnownSet::EMPTY,
+                (true, true) => KnownSet::of(&[Known::Traceparent]),
+                // What stands there is of no trace (W3C Trace Context §3.3).
+                (true, false) => KnownSet::of(&[Known::Traceparent, Known::Tracestate]),
+            },
             append: append.filled(),
         };
         origin.send(head, &edits)

@@ -11,7 +11,9 @@ use crate::base::{
 };
 use crate::config::{LogFile, LogFormat};
 use crate::message::{Known, RequestHead, Scheme, Version};
-use crate::telemetry::{self, Done, InFlight, LogProtocol, Protocol, Recalled, Texts, TunnelGauge, Visit};
+use crate::telemetry::{
+    self, Done, InFlight, LogProtocol, Protocol, Recalled, Span, Texts, TunnelGauge, Visit,
+};
 use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -43,6 +45,7 @@ pub struct Record {
     switched: bool,
     /// Of the first request alone: the connection is told with it.
     visit: Option<Box<Visit>>,
+    span: Span,
     _in_flight: InFlight,
 }
 
@@ -50,9 +53,11 @@ impl Record {
     /// The request's head is there.
     pub fn begin(connection: &Connection, head: &RequestHead) -> Self {
         let worker = &connection.worker;
+        let begun = now();
+        let parent = || head.fields().only(Known::Traceparent);
         Self {
             id: worker.request_id(),
-            begun: now(),
+            begun,
             asker: Asker::of_connection(connection),
             account: None,
             format: LogFormat::Advanced,
@@ -72,6 +77,7 @@ impl Record {
             tunnel: None,
             switched: false,
             visit: connection.visit.take(),
+            span: worker.spans.begin(connection.node.tracing.as_ref(), parent, || worker.random(), begun),
             _in_flight: worker.metrics.in_flight(protocol(head)),
         }
     }
@@ -79,6 +85,11 @@ impl Record {
     /// The request's id.
     pub fn id(&self) -> RequestId {
         self.id
+    }
+
+    /// Its part of a trace.
+    pub fn span(&self) -> Span {
+        self.span
     }
 
     /// Whose it is.
@@ -207,7 +218,7 @@ impl Record {
             }
             account.live().answered(self.status, self.body_received, self.body_sent);
         }
-        if worker.recent.is_on() {
+        if worker.recent.is_on() || self.span.is_on() {
             self.remember(connection, head, end);
         }
         if let Some(visit) = self.visit.take() {
@@ -249,10 +260,10 @@ impl Record {
         });
     }
 
-    /// Keeps it for who asks for its id.
+    /// Keeps it for who asks for its id, and tells its span.
     fn remember(&self, connection: &Connection, head: &RequestHead, end: Instant) {
         let worker = &connection.worker;
-        worker.recent.remember(&Recalled {
+        let recalled = Recalled {
             id: self.id,
             completed: worker.clock.wall_at(end),
             duration: end.saturating_duration_since(self.begun),
@@ -272,7 +283,9 @@ impl Record {
                 detail: self.detail.as_bytes(),
                 path: head.path(),
             },
-        });
+        };
+        worker.recent.remember(&recalled);
+        worker.spans.end(self.span, self.asker.scheme == Scheme::Https, &recalled);
     }
 }
 

@@ -5,7 +5,7 @@ use crate::config::Node;
 use crate::limit::{Clients, Lists};
 use crate::message::{Pseudonym, WebSocketKey};
 use crate::route::Hosts;
-use crate::telemetry::{AccessLog, Recaller, Repeated, Shard, SiteLog};
+use crate::telemetry::{AccessLog, Recaller, Repeated, Shard, SiteLog, Tracer};
 use crate::upstream::Pools;
 use arc_swap::ArcSwap;
 use std::cell::{Cell, RefCell};
@@ -30,6 +30,8 @@ pub struct Shared {
     pub drain: Drain,
     /// What the node is called by other proxies.
     pub pseudonym: Pseudonym,
+    /// Where spans of requests go.
+    pub spans: Tracer,
 }
 
 /// Tells which names have a certificate. Asked for a clear request of a site that forces https: must not wait.
@@ -61,6 +63,8 @@ pub struct Worker {
     pub site_log: SiteLog,
     /// Where it remembers its requests.
     pub recent: Recaller,
+    /// Where spans of its requests go.
+    pub spans: Tracer,
     /// Whether the node's drain has begun: the worker's own copy, which costs its connections no shared memory.
     draining: Cell<bool>,
     /// What the node is called by other proxies.
@@ -103,7 +107,7 @@ impl Worker {
         recent: Recaller,
         seed: [u64; 2],
     ) -> Self {
-        let Shared { node, hosts, certificates, lists, clients, drain, pseudonym } = shared;
+        let Shared { node, hosts, certificates, lists, clients, drain, pseudonym, spans } = shared;
         let draining = Cell::new(drain.has_begun());
         Self {
             node,
@@ -116,6 +120,7 @@ impl Worker {
             access_log,
             site_log,
             recent,
+            spans,
             draining,
             pseudonym,
             clock: Clock::new(),
@@ -138,6 +143,11 @@ impl Worker {
     /// A fresh request id.
     pub fn request_id(&self) -> RequestId {
         self.ids.next()
+    }
+
+    /// Fresh random bits.
+    pub fn random(&self) -> u128 {
+        self.ids.bits()
     }
 
     /// A key for a WebSocket handshake with an upstream.

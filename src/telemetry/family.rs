@@ -175,6 +175,8 @@ families! {
             "Lines of access and site logs: written, dropped (the writer was too far behind), lost (the file could not be written).";
         NODE_LOG_DROPPED = "parvis_node_log_dropped_lines_total" Counter []
             "Lines of the node's own log dropped because its writer was too far behind.";
+        SPANS = "parvis_spans_total" Counter ["result"]
+            "Spans of requests: exported, dropped (the exporter was too far behind), lost (the collector was away, or did not take them). 0 in a build without the feature otel.";
         BUFFERS_IN_USE = "parvis_buffers_in_use" Gauge []
             "Buffers with a block of memory, of 16 KiB as a rule; a connection that idles has none.";
         PIPES_IN_USE = "parvis_pipes_in_use" Gauge []

@@ -12,6 +12,7 @@ use super::pools::PoolCollector;
 use super::process::ProcessCollector;
 use super::programs::ProgramFigures;
 use super::shard::Shard;
+use super::spans::SpanCollector;
 use super::sum::{ShardCollector, Totals};
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::MetricFamily;
@@ -131,6 +132,7 @@ impl Metrics {
             Box::new(self.workers.clone()),
             Box::new(build),
             Box::new(PoolCollector::new()?),
+            Box::new(SpanCollector::new()?),
             Box::new(ProcessCollector::new()?),
         ];
         for gauge in &self.documents {

@@ -15,6 +15,7 @@ mod recent;
 mod repeat;
 mod shard;
 mod single;
+mod spans;
 mod sum;
 
 pub use busiest::{AccountGauges, AccountRank, AccountSample, AccountSource, Ranked};
@@ -34,4 +35,5 @@ pub use shard::{
     TunnelGauge, UpstreamGauge,
 };
 pub use single::{AccountFigures, ProgramUse, UpstreamFigures};
+pub use spans::{Span, Spans, Traceparent, Tracer};
 pub use sum::Totals;

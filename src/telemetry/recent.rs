@@ -288,6 +288,16 @@ impl Slot {
     }
 }
 
+#[cfg(feature = "otel")]
+impl<T: Copy> Recalled<T> {
+    /// The same with other texts.
+    pub(super) fn map<U>(self, map: impl FnMut(T) -> U) -> Recalled<U> {
+        let Self { id, completed, duration, waits, status, cause, sent, received, texts } = self;
+        let texts = Texts::of(texts.list().map(map));
+        Recalled { id, completed, duration, waits, status, cause, sent, received, texts }
+    }
+}
+
 impl<T: Copy> Texts<T> {
     fn list(&self) -> [T; TEXTS] {
         let Self { account, site, upstream, client, version, method, host, detail, path } = *self;
@@ -295,8 +305,8 @@ impl<T: Copy> Texts<T> {
     }
 }
 
-impl Texts<String> {
-    fn of(list: [String; TEXTS]) -> Self {
+impl<T> Texts<T> {
+    fn of(list: [T; TEXTS]) -> Self {
         let [account, site, upstream, client, version, method, host, detail, path] = list;
         Self { account, site, upstream, client, version, method, host, detail, path }
     }

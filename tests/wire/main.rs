@@ -40,6 +40,7 @@ mod launcher;
 mod soak;
 mod live;
 mod records;
+mod tracing;
 mod blame;
 mod connections;
 mod log_files;

@@ -29,6 +29,7 @@ fn node() -> Node {
         trust: Vec::new(),
         admin: Admin::default(),
         metrics: None,
+        tracing: None,
         launcher: Launcher::default(),
         legal: None,
         logs: Logs::default(),

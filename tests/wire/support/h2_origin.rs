@@ -126,7 +126,7 @@ async fn answer(request: http::Request<RecvStream>, mut respond: SendResponse<By
     if let Some(authority) = request.uri().authority() {
         head = head.header("x-authority", authority.as_str());
     }
-    for name in ["te", "connection", "upgrade", "host", "x-forwarded-for"] {
+    for name in ["te", "connection", "upgrade", "host", "x-forwarded-for", "traceparent", "tracestate"] {
         for value in request.headers().get_all(name) {
             head = head.header(format!("x-got-{name}"), value);
         }

@@ -6,6 +6,8 @@
 //! test drives both ends of the edge from one thread, so it reads from top to bottom in the order of the wire.
 
 pub mod certificate;
+#[cfg(feature = "otel")]
+pub mod collector;
 pub mod dns;
 pub mod edge;
 pub mod h2;
