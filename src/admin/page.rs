@@ -90,6 +90,11 @@ fn no_account() -> Page {
     text(StatusCode::NOT_FOUND, "there is no such account\n")
 }
 
+/// Nothing came of a page: a mistake of ours.
+pub(super) fn broken() -> Page {
+    text(StatusCode::INTERNAL_SERVER_ERROR, "the page could not be made\n")
+}
+
 pub(super) fn method_not_allowed(allowed: &'static str) -> Page {
     let mut page = text(StatusCode::METHOD_NOT_ALLOWED, format!("allowed: {allowed}\n"));
     page.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));

@@ -3,7 +3,7 @@
 
 use super::Node;
 use super::live::listener_page;
-use super::page::{Page, admin_page, metrics_page};
+use super::page::{Page, admin_page, broken, metrics_page};
 use super::socket::{AdminSocket, MetricsListener, PageListener};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -21,8 +21,15 @@ use tokio::time::{sleep, timeout};
 /// Serves `/metrics`, `/metrics/accounts/NAME`, `/live` and `/ready` until it is dropped, and its connections with it.
 pub async fn serve_metrics(listener: MetricsListener, node: Arc<impl Node>) -> Infallible {
     let respond = move |request: http::Request<Incoming>| {
-        let page = metrics_page(&*node, &request);
-        async move { page }
+        let (node, request) = (Arc::clone(&node), request.map(drop));
+        async move {
+            if !request.uri().path().starts_with("/metrics") {
+                return metrics_page(&*node, &request);
+            }
+            // Not on this thread, which has changes to publish and programs to start meanwhile.
+            let page = tokio::task::spawn_blocking(move || metrics_page(&*node, &request));
+            page.await.unwrap_or_else(|_| broken())
+        }
     };
     serve(|| listener.accept(), open_at_once, respond, METRICS_BOUNDS).await
 }

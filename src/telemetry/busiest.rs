@@ -2,7 +2,8 @@
 //! series of each family and one more. Names come from the account table alone, never from a request.
 //!
 //! What is remembered of an account stands beside its counters ([`AccountRank`]): a scrape looks at each of them
-//! once, looks nothing up, and passes those by that had no request since the last one.
+//! once, looks nothing up, and passes those by that had no request since the last one. Memory is what it costs:
+//! accounts lie far apart, so that each look is a wait, and who is passed by is looked at once.
 
 use super::family::{
     ACCOUNT_FAILURES, ACCOUNT_IN_FLIGHT, ACCOUNT_LIMITED, ACCOUNT_REQUEST_BYTES, ACCOUNT_REQUESTS,
@@ -14,7 +15,7 @@ use prometheus::proto::MetricFamily;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::ops::AddAssign;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -74,6 +75,8 @@ pub struct AccountRank {
     seen: AtomicU64,
     /// Its [`Score`], as bits.
     score: AtomicU64,
+    /// Whether it was among the best for a while at the last scrape, and may be shown.
+    was_taken: AtomicBool,
     standing: OnceLock<Arc<Mutex<Standing>>>,
 }
 
@@ -149,8 +152,6 @@ struct Ranking {
     named: Vec<Named>,
     others: AccountSample,
     began: Option<Instant>,
-    /// When the last scrape was, in half-lives since the first.
-    last: f64,
 }
 
 /// An account that is shown by name.
@@ -183,10 +184,10 @@ struct Own {
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
 struct Score(f64);
 
-/// A candidate for a name. The greatest is the busiest; of two that are equal, the first by name.
+/// A candidate for a name. The greatest is the busiest.
 struct Candidate {
     score: Score,
-    name: Reverse<AccountName>,
+    name: AccountName,
     gauges: AccountGauges,
     standing: Arc<Mutex<Standing>>,
 }
@@ -196,14 +197,15 @@ impl Ranking {
     fn take_samples(&mut self, source: &AccountSource, now: Instant) {
         let began = *self.began.get_or_insert(now);
         let at = now.saturating_duration_since(began).as_secs_f64() / HALF_LIFE.as_secs_f64();
-        // Whoever was shown was at least that busy then, and may be shown again or has to be told otherwise.
-        let least = Score::of(LEAST_SCORE, self.last.min(at));
+        let least = Score::of(LEAST_SCORE, at);
         let (others, mut best, mut before) = (&mut self.others, Best::default(), Vec::new());
         source(&mut |account| {
             let rank = account.rank();
             let is_idle = account.requests() == rank.seen.load(Relaxed);
             let mut score = rank.score();
-            if is_idle && score < least {
+            let was_taken = rank.was_taken.load(Relaxed);
+            // Whoever is shown was taken, and has to be told if it is not shown any more.
+            if is_idle && !was_taken && !(score >= least && best.takes(score)) {
                 return;
             }
             let standing = rank.standing.get_or_init(Arc::default);
@@ -224,11 +226,11 @@ impl Ranking {
                 before.push(Arc::clone(standing));
             }
             drop(of);
-            if score >= Score::of(LEAST_SCORE, at) {
-                best.offer(score, account, standing);
+            let is_taken = score >= least && best.offer(score, account, standing);
+            if is_taken != was_taken {
+                rank.was_taken.store(is_taken, Relaxed);
             }
         });
-        self.last = at;
         let best = best.0.into_vec();
         for Reverse(candidate) in &best {
             let mut of = lock(&candidate.standing);
@@ -264,35 +266,47 @@ impl Ranking {
 struct Best(BinaryHeap<Reverse<Candidate>>);
 
 impl Best {
-    /// Cost: a comparison for nearly all of very many.
-    fn offer(&mut self, score: Score, account: &dyn Ranked, standing: &Arc<Mutex<Standing>>) {
-        let is_full = self.0.len() == MOST_NAMED;
-        if let Some(Reverse(least)) = self.0.peek().filter(|_| is_full) {
-            let order = score.0.total_cmp(&least.score.0);
-            if order.then_with(|| least.name.0.cmp(account.name())).is_lt() {
-                return;
-            }
+    /// Whether an account of this score is one of them, so far. Of equals it is who came first: names would have to be
+    /// fetched for it.
+    fn takes(&self, score: Score) -> bool {
+        self.least().is_none_or(|least| score > least.score)
+    }
+
+    /// Takes the account, if it is better than another one that is taken. Cost: a comparison for nearly all of very
+    /// many.
+    fn offer(&mut self, score: Score, account: &dyn Ranked, standing: &Arc<Mutex<Standing>>) -> bool {
+        if !self.takes(score) {
+            return false;
+        }
+        if self.0.len() == MOST_NAMED {
             self.0.pop();
         }
         self.0.push(Reverse(Candidate {
             score,
-            name: Reverse(account.name().clone()),
+            name: account.name().clone(),
             gauges: account.gauges(),
             standing: Arc::clone(standing),
         }));
+        true
+    }
+
+    /// Who has to go for another one.
+    fn least(&self) -> Option<&Candidate> {
+        let least = self.0.peek().filter(|_| self.0.len() == MOST_NAMED);
+        least.map(|Reverse(least)| least)
     }
 }
 
 impl Candidate {
     fn named(&self) -> Named {
         let series = lock(&self.standing).own.as_ref().map_or_else(AccountSample::default, |own| own.says);
-        Named { name: self.name.0.clone(), series, gauges: self.gauges }
+        Named { name: self.name.clone(), series, gauges: self.gauges }
     }
 }
 
 impl Ord for Candidate {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.score.0.total_cmp(&other.score.0).then_with(|| self.name.cmp(&other.name))
+        self.score.0.total_cmp(&other.score.0)
     }
 }
 
@@ -364,7 +378,7 @@ impl AccountRank {
 impl Default for AccountRank {
     fn default() -> Self {
         let score = AtomicU64::new(Score::NONE.0.to_bits());
-        Self { seen: AtomicU64::new(0), score, standing: OnceLock::new() }
+        Self { seen: AtomicU64::new(0), score, was_taken: AtomicBool::new(false), standing: OnceLock::new() }
     }
 }
 

@@ -102,7 +102,7 @@ const FORMATS: [(&str, Check); 4] = [
     ("advanced", |line| assert_columns(line, 12, 6)),
     ("json", |line| {
         let object: serde_json::Value = serde_json::from_str(line).expect(line);
-        assert_eq!(object.as_object().expect(line).len(), 15, "{line}");
+        assert_eq!(object.as_object().expect(line).len(), 16, "{line}");
         assert_eq!(object["status"], 200, "{line}");
     }),
     ("\"{request_header:Authorization}\" {status} \"{user_agent}\" {request_path}", |line| {

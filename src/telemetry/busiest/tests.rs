@@ -179,5 +179,5 @@ fn who_was_never_asked_costs_nothing() {
     scraper.scrape();
     scraper.scrape();
     assert_eq!(scraper.table.standings(), 100);
-    assert_eq!(size_of::<AccountRank>(), 32);
+    assert_eq!(size_of::<AccountRank>(), 40);
 }
