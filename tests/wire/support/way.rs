@@ -252,11 +252,15 @@ impl Seen {
     pub fn by_visitor(response: &Message) -> Self {
         let mut seen = Self::of(response, response.start.clone());
         seen.fields.retain(|(name, _)| !name.eq_ignore_ascii_case("date"));
-        if response.has("proxy-status") && !response.body.is_empty() {
-            let text = response.text();
-            let (before, rest) = text.split_once(response.word()).expect("the word in the page");
-            let rest = rest.split_once("</small>").expect("the id's end").1;
-            seen.body = format!("{before}{}{rest}", response.word()).into_bytes();
+        if response.has("proxy-status") {
+            let id = response.one("x-request-id");
+            assert!(response.body.is_empty() || response.text().contains(id), "{}", response.text());
+            seen.body = response.text().replace(id, "id").into_bytes();
+            for (_, value) in
+                seen.fields.iter_mut().filter(|(name, _)| name.eq_ignore_ascii_case("x-request-id"))
+            {
+                "id".clone_into(value);
+            }
         }
         seen
     }
