@@ -151,7 +151,7 @@ fn elsewhere() -> (Edge, Origin) {
     let edge = Files::new()
         .tables("[[trust]]\nname = \"others\"\nfrom = [\"127.0.0.1\", \"::1\"]\neverywhere = true\n")
         .document("emigrant", &account("\"www.emigrant.test\"", &origin.address()))
-        .file("default.pem", &certificate::pem(&["localhost"]))
+        .file("default.pem", &certificate::pem(&["127.0.0.1"]))
         .set("certificates", "default", "\"default.pem\"")
         .start();
     (edge, origin)
@@ -176,7 +176,7 @@ fn the_example(rabbit: &Origin, elsewhere: &Edge) -> (Launcher, Edge) {
                 .replace("localhost:15672", &rabbit.address().replace("127.0.0.1", "localhost"))
                 .replace(
                     "https://http7.host.test\"",
-                    &format!("https://localhost:{port}\"\nmoved_ca = \"../other.pem\""),
+                    &format!("https://127.0.0.1:{port}\"\nmoved_ca = \"../other.pem\""),
                 ),
             Some("homes") => text,
             _ => continue,
