@@ -13,7 +13,7 @@ pub(in crate::config) const SAMPLE: Setting<Share> = Setting {
     effect: "The share of requests that are exported though no `traceparent` of theirs says that their trace is sampled. \
              Holds for new connections.",
     reason: "One of a hundred shows where time goes on a node that has traffic.",
-    cost: "An exported request costs a few microseconds of processor time and some 500 bytes to the collector; more than \
+    cost: "An exported request costs some ten microseconds of processor time and 600 bytes to the collector; more than \
            4,000 a second are dropped and counted.",
 };
 
