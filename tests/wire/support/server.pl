@@ -20,7 +20,11 @@ if ($mode eq 'grandchildren') {
     # A child and its child, and one whose parent has gone: none of them ends when it is asked to.
     pipe(my $told, my $tell) or die;
     for my $stays (1, 0) {
-        next if fork();
+        if (my $child = fork()) {
+            # Who does not stay has told of his child before he has quite gone himself.
+            waitpid($child, 0) unless $stays;
+            next;
+        }
         exit 0 if fork() && !$stays;
         $SIG{TERM} = 'IGNORE';
         syswrite($tell, "$$\n");
