@@ -1,6 +1,7 @@
 //! Answers to challenges of ACME (RFC 8555 §8.3): which request asks for one, and what stands in the file of its token.
 
-use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, fstat, open, openat2};
+use crate::base::open_below;
+use rustix::fs::{FileType, Mode, OFlags, fstat, open};
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
@@ -32,9 +33,8 @@ pub fn asked(path: &[u8]) -> Option<Challenge<'_>> {
 /// The system's; `NotFound`: there is no such token.
 pub fn key_authorization(directory: &Path, token: &str) -> io::Result<Vec<u8>> {
     let directory = open(directory, OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::PATH, Mode::empty())?;
-    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
-    let below = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
-    let file = openat2(directory, token, flags, Mode::empty(), below)?;
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY;
+    let file = open_below(directory, token, flags, Mode::empty())?;
     if FileType::from_raw_mode(fstat(&file)?.st_mode) != FileType::RegularFile {
         return Err(io::Error::other("it is no file"));
     }

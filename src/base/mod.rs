@@ -4,6 +4,7 @@
 mod addr;
 mod allowance;
 mod base64;
+mod below;
 mod buffer;
 mod cause;
 mod clock;
@@ -24,6 +25,7 @@ pub(crate) mod sync;
 pub use addr::{AddressText, ClientAddr, ClientKey, LocalAddr, PeerAddr};
 pub use allowance::Allowance;
 pub use base64::base64;
+pub use below::open_below;
 pub use buffer::{BUFFER_BYTES, Buffer, LARGE_BUFFER_BYTES};
 pub use cause::{Blame, Cause, Refusal, Verdict};
 pub use clock::{Clock, now, system_time, wall};

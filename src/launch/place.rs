@@ -72,7 +72,10 @@ impl Socket {
 impl Drop for Socket {
     fn drop(&mut self) {
         // A program that ends in order has removed it.
-        let _ = remove(&self.path);
+        let _ = match self.owner {
+            Some(_) => remove(&self.path),
+            None => fs::remove_file(&self.path),
+        };
     }
 }
 
@@ -167,6 +170,7 @@ fn let_in(path: &Path, owner: Uid, group: Gid) -> io::Result<bool> {
     Ok(true)
 }
 
+/// Removes what somebody else made in a directory that is his.
 fn remove(path: &Path) -> io::Result<()> {
     let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else { return Ok(()) };
     Ok(unlinkat(open_within(directory, OFlags::DIRECTORY)?, name, AtFlags::empty())?)

@@ -1,7 +1,8 @@
 //! Opens files below a directory that others may write to: no symbolic link is followed, no path leads out of it, nothing
 //! but a regular file is opened, missing directories are made where a line is to be written.
 
-use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags, Stat};
+use crate::base::open_below;
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 use std::fs::File;
 use std::io;
@@ -99,8 +100,7 @@ impl LogDirectory {
     }
 
     fn open_below(&self, path: &str, flags: OFlags, mode: Mode) -> Result<OwnedFd, Errno> {
-        let below = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
-        rustix::fs::openat2(&self.0, path, flags | OFlags::CLOEXEC, mode, below)
+        open_below(&self.0, path, flags, mode)
     }
 }
 
