@@ -27,6 +27,7 @@ class Settings:
     load_cpu: int
     hosts: int = 1000
     logs: bool = True
+    recent: bool = True  # Parvis remembers requests, for `parvis explain`.
     burst: int = 0  # Requests that fall due together, if not as many as the case says.
 
     def names(self):
@@ -232,7 +233,7 @@ class Parvis(Program):
             f'[certificates]\ndefault = "{d.parent}/pair.pem"\n[logs]\naccess = {str(settings.logs).lower()}\n'
             f'directory = "{d}/logs"\n'
             '[limits]\nconnections_per_client = "unlimited"\nhandshakes_per_client = "unlimited"\n'
-            f'[admin]\nsocket = "{d}/admin.sock"\n'
+            f'[admin]\nsocket = "{d}/admin.sock"\n' + ("" if settings.recent else "recent_requests = 0\n")
         )
         return [str(self.binary), "run", "--config", str(d / "parvis.toml")]
 

@@ -5,6 +5,7 @@ use crate::programs::{Asleep, asleep};
 use crate::support::dns::{NameServer, Word};
 use crate::support::edge::Files;
 use crate::support::h2::H2;
+use crate::support::program::own_address;
 use crate::support::{Edge, Message, Origin, Raw, Recorder, account, wait};
 use parvis::base::{Blame, Cause};
 use serde_json::Value;
@@ -243,6 +244,29 @@ fn every_cause_is_told_alike_everywhere() {
 }
 
 /// Whoever asks is told in the form and the language that are wished for, over either version.
+/// Nobody who looks for a failure has to wait for it: it is in the account's files within seconds, and known by its id at once.
+/// With `--nocapture` it says how soon.
+#[test]
+fn a_failure_is_told_within_a_moment() {
+    let nobody = own_address();
+    let edge = edge(Files::new(), "", &nobody.to_string());
+    let mut raw = edge.connect();
+    let (mut lines, mut known) = (Vec::new(), Vec::new());
+    for _ in 0..40 {
+        let id = raw.send(GET).response().one("x-request-id").to_owned();
+        let ((), took) = wait::timed(|| {
+            wait::until("its line", || edge.access_log("alice").contains(&id).then_some(()));
+        });
+        lines.push(took);
+        known.push(wait::timed(|| explained(&edge, &id)).1);
+    }
+    println!(
+        "from the answer to the line: {}; to `parvis explain`: {}",
+        wait::spread(lines),
+        wait::spread(known)
+    );
+}
+
 #[test]
 fn a_page_is_in_the_form_and_language_wished_for() {
     let edge = edge(Files::new(), "", "127.0.0.1:9");

@@ -10,7 +10,6 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Duration;
 
 /// Every request is answered, by the one or the other, with the visitor's host and address; and each move shows at once.
 #[test]
@@ -62,7 +61,11 @@ fn a_thousand_accounts_move_there_and_back() {
         }
     });
     let answered = load.answered.into_inner();
-    println!("canary: {answered} requests, 0 failed; there {}; back {}", spread(there), spread(back));
+    println!(
+        "canary: {answered} requests, 0 failed; there {}; back {}",
+        wait::spread(there),
+        wait::spread(back)
+    );
     assert!(answered > ACCOUNTS, "there was load: {answered}");
 }
 
@@ -112,12 +115,6 @@ fn host(n: usize) -> String {
 
 fn get(raw: &mut Raw, n: usize) -> Message {
     raw.send(format!("GET / HTTP/1.1\r\nHost: {}\r\n\r\n", host(n))).response()
-}
-
-fn spread(mut all: Vec<Duration>) -> String {
-    all.sort_unstable();
-    let [first, middle, last] = [0, all.len() / 2, all.len() - 1].map(|place| all[place]);
-    format!("{first:.1?} – {middle:.1?} – {last:.1?}")
 }
 
 /// The front that was there, for every host, and the server of the accounts that move.

@@ -37,5 +37,12 @@ pub fn timed<T>(act: impl FnOnce() -> T) -> (T, Duration) {
     (result, start.elapsed())
 }
 
+/// The least, the median and the most of some times, as a figure of a note.
+pub fn spread(mut all: Vec<Duration>) -> String {
+    all.sort_unstable();
+    let [first, middle, last] = [0, all.len() / 2, all.len() - 1].map(|place| all[place]);
+    format!("{first:.1?} – {middle:.1?} – {last:.1?}")
+}
+
 /// Between two questions.
 const PAUSE: Duration = Duration::from_millis(2);
