@@ -32,8 +32,8 @@ pub struct Form {
     pub limits: AccountLimits,
     /// Its timeouts; a request has those of its site.
     pub timeouts: Arc<Timeouts>,
-    /// How long its logs are kept.
-    pub log_retention: Retention,
+    /// How long its logs are kept; `None`: as the node says.
+    pub log_retention: Option<Retention>,
     /// Counts up with every change published on this node.
     pub generation: u64,
     /// The hash of the document's text.

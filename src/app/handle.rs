@@ -148,9 +148,9 @@ pub fn account_source(hosts: Arc<Hosts>) -> AccountSource {
     Box::new(move |tell| hosts.each_account(|account| tell(&**account)))
 }
 
-/// How long each account's logs are kept, for the thread that deletes them.
+/// How long accounts say that their logs are kept, for the thread that deletes them.
 pub fn retention_source(hosts: Arc<Hosts>) -> RetentionSource {
-    Box::new(move |name| hosts.account(name).map(|account| account.form().log_retention))
+    Box::new(move |name| hosts.account(name)?.form().log_retention)
 }
 
 const STARTING: u8 = 0;

@@ -6,7 +6,7 @@ use super::checked::{
 };
 use super::reader::{Table, Within};
 use super::report::Report;
-use super::scalar::{Lasting, Wrong};
+use super::scalar::Wrong;
 use super::setting::Setting;
 use super::source::Source;
 use super::values::host_pattern;
@@ -53,7 +53,7 @@ fn read(name: &AccountName, top: &Table<'_>, node: &Node) -> Document {
         access: networks::access_of_account(top),
         timeouts,
         pages: top.table(&keys::PAGES).get(&keys::PAGES_DIRECTORY).and_then(|value| value.path_buf()),
-        log_retention: log_retention(&top.table(&keys::ACCOUNT_LOGS), node),
+        log_retention: log_retention(&top.table(&keys::ACCOUNT_LOGS)),
         run,
         certificates: certificates(top),
         limits,
@@ -137,10 +137,10 @@ pub(super) fn timeouts(table: &Table<'_>, around: &Timeouts, node: &Timeouts) ->
     }
 }
 
-/// The account's own, which may be more or less than the node's.
-fn log_retention(table: &Table<'_>, node: &Node) -> Retention {
-    let within = Within::Default { default: Lasting(node.logs.retention.0), most: d::LOG_RETENTION.most };
-    Retention(table.setting_within(&d::LOG_RETENTION, within).0)
+/// The account's own, which may be more or less than the node's. What the node says is left to whoever deletes logs: it may
+/// change before the document is read again.
+fn log_retention(table: &Table<'_>) -> Option<Retention> {
+    table.setting_if_said(&d::LOG_RETENTION).map(|lasting| Retention(lasting.0))
 }
 
 fn certificates(top: &Table<'_>) -> Vec<AttachedCertificate> {

@@ -158,6 +158,11 @@ impl<'s> Table<'s> {
         self.setting_within(setting, Within::Own)
     }
 
+    /// The same, where the file has it; `None`: it says nothing.
+    pub(super) fn setting_if_said<T: Scalar>(&self, setting: &Setting<T>) -> Option<T> {
+        self.find(setting.name).map(|_| self.setting(setting))
+    }
+
     /// The value of a setting within its bounds and the node's.
     pub(super) fn setting_within<T: Scalar>(&self, setting: &Setting<T>, within: Within<T>) -> T {
         let (default, least, most) = match within {

@@ -388,8 +388,7 @@ impl Documents {
             && old.tls_profile == new.tls_profile
             && names_of_sets(&old) == names_of_sets(new)
             && old.accounts == new.accounts
-            && old.logs.credentials == new.logs.credentials
-            && old.logs.retention == new.logs.retention;
+            && old.logs.credentials == new.logs.credentials;
         if same {
             let mut applied = self.rescan(at, true);
             applied.extend(self.read_pages(&applied, at));

@@ -1,11 +1,13 @@
 //! The files of logs: who writes which, and what becomes of them when a disk fails.
 
 use crate::support::edge::Files;
-use crate::support::program::Disk;
+use crate::support::program::{Disk, run};
 use crate::support::{Edge, Origin, Raw, account, wait};
 use std::fs;
 use std::os::unix::fs::symlink;
-use std::time::Duration;
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, SystemTime};
 
 /// Sites of one account write files of their own; what no site has goes to the account's first.
 #[test]
@@ -27,6 +29,63 @@ fn sites_write_files_of_their_own() {
     let first: Vec<_> =
         lines(&edge, &http).iter().map(|line| line.split('"').nth(1).unwrap_or("").to_owned()).collect();
     assert_eq!(first, ["GET /app HTTP/1.1", "GET /none HTTP/1.1"]);
+}
+
+/// Finished days are compressed and old ones deleted, as the node file and the accounts say, as soon as it says so.
+#[test]
+fn old_days_are_put_away() {
+    let never = "[logs]\nretention = \"never\"\n";
+    let mut files = Files::new()
+        .set("logs", "http", "\"{account}/http/{date}.log\"")
+        .set("logs", "gzip", "false")
+        .document("alice", &account("\"a.test\"", "127.0.0.1:9"))
+        .document("bob", &format!("{never}{}", account("\"b.test\"", "127.0.0.1:9")));
+    let days = [3, 29, 33, 400].map(|days| {
+        let day = jiff::Zoned::now().checked_sub(jiff::SignedDuration::from_hours(24 * days));
+        day.expect("a day").strftime("%Y-%m-%d").to_string()
+    });
+    for name in ["alice", "bob", "gone"] {
+        for day in &days {
+            files = files.file(&format!("logs/{name}/http/{day}.log"), &format!("{name} on {day}\n"));
+            settle(&files.path().join(format!("logs/{name}/http/{day}.log")));
+        }
+    }
+    // What is not the node's to put away.
+    for other in ["logs/alice/http/notes.log", "logs/alice/notes-2001-01-01.log"] {
+        files = files.file(other, "mine\n");
+        settle(&files.path().join(other));
+    }
+    let edge = files.start();
+    let node = fs::read_to_string(edge.path().join("parvis.toml")).expect("the node file");
+    edge.write_file("parvis.toml", &node.replace("gzip = false", "gzip = true\nretention = \"30d\""));
+    assert!(edge.command(&["reload"]).status.success());
+    edge.expect_log("old logs were put away compressed=8 deleted=4 failed=0");
+    let found = |name: &str| {
+        let mut names: Vec<_> = fs::read_dir(edge.path().join("logs").join(name).join("http"))
+            .expect("a directory")
+            .map(|entry| entry.expect("an entry").file_name().into_string().expect("text"))
+            .collect();
+        names.sort_unstable();
+        names
+    };
+    let zipped = |days: &[String]| {
+        let mut names: Vec<_> = days.iter().map(|day| format!("{day}.log.gz")).collect();
+        names.sort_unstable();
+        names
+    };
+    assert_eq!(found("alice"), [&zipped(&days[..2])[..], &["notes.log".to_owned()]].concat());
+    assert_eq!(found("bob"), zipped(&days));
+    assert_eq!(found("gone"), zipped(&days[..2]));
+    assert!(edge.path().join("logs/alice/notes-2001-01-01.log").exists());
+    let log = edge.path().join(format!("logs/bob/http/{}.log.gz", days[3]));
+    let text = run(Command::new("gzip").args(["--decompress", "--stdout"]).arg(log));
+    assert_eq!(text, format!("bob on {}\n", days[3]));
+}
+
+/// Nobody has written it for an hour.
+fn settle(path: &Path) {
+    let hour_ago = SystemTime::now() - Duration::from_hours(1);
+    fs::File::options().write(true).open(path).and_then(|file| file.set_modified(hour_ago)).expect("a log");
 }
 
 /// A full disk costs lines, and no request waits for it. When there is room again, the node's log and the customer's tell how many

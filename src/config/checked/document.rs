@@ -34,8 +34,8 @@ pub struct Document {
     pub timeouts: Timeouts,
     /// `[pages] directory`.
     pub pages: Option<PathBuf>,
-    /// `[logs] retention` in effect.
-    pub log_retention: Retention,
+    /// `[logs] retention`; `None`: the node's.
+    pub log_retention: Option<Retention>,
     /// `[run]`.
     pub run: Run,
     /// `[[certificate]]`: attached, first in order.
@@ -60,7 +60,7 @@ impl Document {
             limits: AccountLimits::default(),
             timeouts: Timeouts::default(),
             pages: None,
-            log_retention: Retention::default(),
+            log_retention: None,
             run: Run::default(),
             certificates: Vec::new(),
             upstreams: Vec::new(),

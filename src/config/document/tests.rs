@@ -125,7 +125,7 @@ fn every_key_arrives_where_it_belongs() {
     );
     let seconds = Duration::from_secs;
     assert_eq!(document.state, AccountState::Maintenance);
-    assert_eq!(document.log_retention, Retention(Some(seconds(90 * 86_400))));
+    assert_eq!(document.log_retention, Some(Retention(Some(seconds(90 * 86_400)))));
     assert_eq!(document.terms.tls_profile, TlsProfile::Modern);
     let rate = Some(Rate { count: 500, period: seconds(1) });
     assert_eq!(
@@ -859,10 +859,10 @@ fn the_retention_of_logs_is_the_account_s_own() {
     let days = |days: u64| Retention(Some(Duration::from_hours(24 * days)));
     let node = Node { logs: Logs { retention: days(30), ..Logs::default() }, ..node() };
     for (text, retention) in [
-        ("", days(30)),
-        ("[logs]\nretention = \"1d\"", days(1)),
-        ("[logs]\nretention = \"365d\"", days(365)),
-        ("[logs]\nretention = \"never\"", Retention(None)),
+        ("", None),
+        ("[logs]\nretention = \"1d\"", Some(days(1))),
+        ("[logs]\nretention = \"365d\"", Some(days(365))),
+        ("[logs]\nretention = \"never\"", Some(Retention(None))),
     ] {
         assert_eq!(check_with(text, &node).unwrap().log_retention, retention, "{text}");
     }

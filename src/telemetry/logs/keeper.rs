@@ -12,24 +12,26 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use std::io;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering::Acquire};
+use std::sync::atomic::{AtomicBool, Ordering::Acquire, Ordering::Release};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// What an account says of its logs' retention; `None`: there is no such account.
+/// What an account says of its logs' retention; `None`: nothing, or there is no such account.
 pub type RetentionSource = Box<dyn Fn(&str) -> Option<Retention> + Send>;
 
 /// What the thread and its owner share.
 #[derive(Default)]
 pub(super) struct Kept {
     pub(super) stop: AtomicBool,
+    /// Places have changed since they were gone through.
+    changed: AtomicBool,
     places: Mutex<Vec<Place>>,
     accounts: Mutex<Option<RetentionSource>>,
 }
 
 /// Logs below one directory that are treated alike.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Place {
     directory: PathBuf,
     patterns: Vec<Pattern>,
@@ -54,8 +56,17 @@ impl std::fmt::Debug for Kept {
 }
 
 impl Kept {
+    pub(super) fn new(places: Vec<Place>) -> Self {
+        Self { places: Mutex::new(places), ..Self::default() }
+    }
+
+    /// What is to be gone through from now on; where that is something else, soon.
     pub(super) fn set_places(&self, places: Vec<Place>) {
-        *self.places.lock().unwrap_or_else(PoisonError::into_inner) = places;
+        let mut known = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        if *known != places {
+            *known = places;
+            self.changed.store(true, Release);
+        }
     }
 
     pub(super) fn set_accounts(&self, source: RetentionSource) {
@@ -74,7 +85,7 @@ impl Kept {
         done
     }
 
-    /// How long the files of an account are kept.
+    /// How long the files of an account are kept, if it says so.
     fn retention(&self, account: &str) -> Option<Retention> {
         self.accounts.lock().unwrap_or_else(PoisonError::into_inner).as_ref()?(account)
     }
@@ -110,14 +121,15 @@ impl Place {
     }
 }
 
-/// The thread: soon after the start, then after each midnight. Ends when it is told to stop.
+/// The thread: soon after the start, then after each midnight, and when settings change. Ends when it is told to stop.
 pub(super) fn run(kept: Arc<Kept>) {
     // Of this thread alone (Linux: setpriority(2)); where it is not had, everybody is equal.
     let _ = rustix::process::setpriority_process(None, LEAST_PRIORITY);
-    let mut schedule = Schedule::new(base::now(), TimeZone::system());
+    let mut schedule = Schedule::new(base::wall(), base::now(), TimeZone::system());
     while !kept.is_stopped() {
         thread::park_timeout(LOOK_EVERY);
-        if schedule.is_due(base::wall(), base::now()) {
+        if schedule.is_due(base::wall(), base::now(), kept.changed.load(Acquire)) {
+            kept.changed.store(false, Release);
             let done = kept.pass(base::wall());
             if done != Done::default() {
                 let Done { compressed, deleted, failed } = done;
@@ -130,23 +142,36 @@ pub(super) fn run(kept: Arc<Kept>) {
 /// When to go through the logs.
 struct Schedule {
     begun: Instant,
+    /// What time it was when it began, by the clock as it goes now.
+    begun_at: Duration,
+    /// Since somebody set the clock it is not believed before this.
+    believed: Instant,
     zone: TimeZone,
     /// The days, here and in UTC, that were over the last time.
     last: Option<[Date; 2]>,
 }
 
 impl Schedule {
-    fn new(begun: Instant, zone: TimeZone) -> Self {
-        Self { begun, zone, last: None }
+    fn new(wall: Duration, now: Instant, zone: TimeZone) -> Self {
+        Self { begun: now, begun_at: wall, believed: now, zone, last: None }
     }
 
-    fn is_due(&mut self, wall: Duration, now: Instant) -> bool {
+    /// Whether it is time. A clock that somebody sets far ahead would have everything deleted, and is often set back soon: it
+    /// is believed after a while.
+    fn is_due(&mut self, wall: Duration, now: Instant, is_changed: bool) -> bool {
+        let passed = now.saturating_duration_since(self.begun);
+        let begun_at = wall.saturating_sub(passed);
+        if begun_at.abs_diff(self.begun_at) > STEP {
+            self.begun_at = begun_at;
+            self.believed = now + BELIEVED_AFTER;
+            tracing::warn!("the clock was set: old logs are left alone for an hour");
+        }
+        if now < self.believed {
+            return false;
+        }
         let settled = wall.saturating_sub(GRACE + SETTLED);
         let days = [day_of(settled, &self.zone), day_of(settled, &TimeZone::UTC)];
-        let is_due = match self.last {
-            None => now.saturating_duration_since(self.begun) >= FIRST_AFTER,
-            Some(last) => last != days,
-        };
+        let is_due = is_changed || self.last.map_or(passed >= FIRST_AFTER, |last| last != days);
         if is_due {
             self.last = Some(days);
         }
@@ -287,6 +312,12 @@ const SETTLED: Duration = Duration::from_mins(10);
 
 /// After a start there is more to do than old logs.
 const FIRST_AFTER: Duration = Duration::from_mins(5);
+
+/// What no clock is corrected by bit by bit: somebody set it, or the machine slept.
+const STEP: Duration = Duration::from_mins(10);
+
+/// Who has set a clock wrong sees it within this.
+const BELIEVED_AFTER: Duration = Duration::from_hours(1);
 
 /// How often the clock is looked at, which somebody may set.
 const LOOK_EVERY: Duration = Duration::from_mins(1);

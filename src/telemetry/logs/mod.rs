@@ -194,6 +194,7 @@ impl LogWriter {
     pub fn reload(&self, logs: &Logs, legal: Option<&Legal>) -> io::Result<()> {
         self.shared.set_sink(sink(logs, legal)?);
         self.keeper.kept.set_places(places(logs, legal)?);
+        self.keeper.thread.unpark();
         self.shared.on.store(logs.access, Relaxed);
         self.shared.connections.store(legal.is_some(), Relaxed);
         self.thread.unpark();
@@ -229,8 +230,7 @@ impl Drop for LogWriter {
 
 impl Keeper {
     fn start(logs: &Logs, legal: Option<&Legal>) -> io::Result<Self> {
-        let kept = Arc::new(Kept::default());
-        kept.set_places(places(logs, legal)?);
+        let kept = Arc::new(Kept::new(places(logs, legal)?));
         let shared = Arc::clone(&kept);
         let thread =
             thread::Builder::new().name("parvis-old-logs".into()).spawn(move || keeper::run(shared))?;

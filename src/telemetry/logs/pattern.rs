@@ -5,7 +5,7 @@ use super::template::{PathTemplate, Piece};
 use jiff::civil::Date;
 
 /// A template, read backwards.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Pattern {
     /// Of each directory, and last of the file.
     names: Vec<Vec<Piece>>,

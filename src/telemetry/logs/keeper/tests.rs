@@ -198,12 +198,11 @@ fn a_directory_that_is_not_there_is_no_failure_of_this_thread() {
 #[test]
 fn it_goes_through_them_after_the_start_and_after_each_midnight() {
     let begun = base::now();
-    let mut schedule = Schedule::new(begun, TimeZone::posix("CET-1").unwrap());
-    let minute = Duration::from_mins(1);
-    let mut due = |wall: Duration| schedule.is_due(wall, begun + wall.saturating_sub(NOON));
+    let mut schedule = Schedule::new(NOON, begun, TimeZone::posix("CET-1").unwrap());
     let mut times = Vec::new();
     for minutes in 0..3 * 24 * 60 {
-        if due(NOON + minutes * minute) {
+        let passed = minutes * MINUTE;
+        if schedule.is_due(NOON + passed, begun + passed, false) {
             times.push(minutes);
         }
     }
@@ -211,3 +210,34 @@ fn it_goes_through_them_after_the_start_and_after_each_midnight() {
     let first = |hours: u32| (11 + hours) * 60 + 70;
     assert_eq!(times, [5, first(0), first(1), first(24), first(25), first(48), first(49)]);
 }
+
+#[test]
+fn a_clock_that_was_set_is_believed_after_an_hour() {
+    let begun = base::now();
+    let mut schedule = Schedule::new(NOON, begun, TimeZone::UTC);
+    let mut times = Vec::new();
+    for minutes in 0..300 {
+        let passed = minutes * MINUTE;
+        // Ten years ahead for half an hour; later an hour on, for good. What changes the settings meanwhile waits as well.
+        let wall = match minutes {
+            10..40 => NOON + passed + Duration::from_hours(87_600),
+            180.. => NOON + passed + Duration::from_hours(1),
+            _ => NOON + passed,
+        };
+        if schedule.is_due(wall, begun + passed, minutes == 20 || minutes >= 200 && times.len() < 2) {
+            times.push(minutes);
+        }
+    }
+    assert_eq!(times, [5, 240]);
+}
+
+#[test]
+fn it_goes_through_them_when_settings_change() {
+    let begun = base::now();
+    let mut schedule = Schedule::new(NOON, begun, TimeZone::UTC);
+    assert!(schedule.is_due(NOON + MINUTE, begun + MINUTE, true));
+    assert!(!schedule.is_due(NOON + 6 * MINUTE, begun + 6 * MINUTE, false));
+    assert!(schedule.is_due(NOON + 7 * MINUTE, begun + 7 * MINUTE, true));
+}
+
+const MINUTE: Duration = Duration::from_mins(1);
