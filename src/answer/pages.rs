@@ -3,9 +3,13 @@
 //! `CAUSE.fr.html` is for who reads French.
 
 use super::{Language, Told};
-use crate::base::{Blame, Cause};
+use crate::base::{Blame, Cause, open_below};
+use rustix::fs::{FileType, Mode, OFlags, fstat, open};
+use rustix::io::Errno;
 use std::collections::HashMap;
+use std::fs::File;
 use std::io::{self, Read};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 /// The pages of a node or an account.
@@ -57,16 +61,19 @@ impl Pages {
     pub fn read(directory: &Path) -> (Self, Vec<Unread>) {
         let (mut pages, mut unread) = (Self::default(), Vec::new());
         let mut left = MOST_BYTES;
-        let files = match files(directory) {
-            Ok(files) => files,
+        let flags = OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::PATH;
+        let found = files(directory).and_then(|files| Ok((files, open(directory, flags, Mode::empty())?)));
+        let (files, opened) = match found {
+            Ok((files, opened)) => (files, Some(opened)),
             Err(error) => {
                 unread.push(Unread { file: directory.to_owned(), why: error.to_string() });
-                Vec::new()
+                (Vec::new(), None)
             }
         };
-        for (name, file) in files {
-            let read = Subject::of(&name).and_then(|subject| {
-                let text = read(&file, left).map_err(|error| error.to_string())?;
+        for (name, opened) in files.iter().zip(opened.iter().cycle()) {
+            let file = directory.join(format!("{name}.html"));
+            let read = Subject::of(name).and_then(|subject| {
+                let text = read(opened, &format!("{name}.html"), left).map_err(|error| error.to_string())?;
                 left -= text.len();
                 Ok((subject, Template::parse(&text)?))
             });
@@ -88,13 +95,13 @@ impl Pages {
     }
 }
 
-/// The files of a directory whose names end in `.html`, in their order. Others are somebody's own.
-fn files(directory: &Path) -> io::Result<Vec<(String, PathBuf)>> {
+/// The names of a directory's files that end in `.html`, without that, in their order. Others are somebody's own.
+fn files(directory: &Path) -> io::Result<Vec<String>> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(directory)? {
         let entry = entry?;
         if let Some(name) = entry.file_name().to_str().and_then(|name| name.strip_suffix(".html")) {
-            files.push((name.to_owned(), entry.path()));
+            files.push(name.to_owned());
         }
         if files.len() > MOST_FILES {
             return Err(io::Error::other(format!("more than {MOST_FILES} pages")));
@@ -104,17 +111,24 @@ fn files(directory: &Path) -> io::Result<Vec<(String, PathBuf)>> {
     Ok(files)
 }
 
-fn read(file: &Path, left: usize) -> io::Result<String> {
-    let metadata = std::fs::metadata(file)?;
-    if !metadata.is_file() {
+/// Reads a page. The directory may be the account's own, and whoever writes there must not have the node read for him what he
+/// cannot: no link is followed, and nothing but a file is opened.
+fn read(directory: &OwnedFd, file: &str, left: usize) -> io::Result<String> {
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY;
+    let opened = open_below(directory, file, flags, Mode::empty()).map_err(|error| match error {
+        Errno::LOOP => io::Error::other("it is a link, and no link is followed here"),
+        error => error.into(),
+    })?;
+    let status = fstat(&opened)?;
+    if FileType::from_raw_mode(status.st_mode) != FileType::RegularFile {
         return Err(io::Error::other("it is not a file"));
     }
     let most = MOST_PAGE_BYTES.min(left);
-    if metadata.len() > most as u64 {
+    let mut text = String::new();
+    File::from(opened).take(most as u64 + 1).read_to_string(&mut text)?;
+    if text.len() > most {
         return Err(io::Error::other("a page has at most 64 KiB, and all of them 256 KiB"));
     }
-    let mut text = String::new();
-    std::fs::File::open(file)?.take(most as u64).read_to_string(&mut text)?;
     Ok(text)
 }
 
@@ -239,6 +253,26 @@ mod tests {
             render(Cause::Rate, Language::French).unwrap(),
             "tout Trop de requêtes sont arrivées en peu de temps. Merci de réessayer dans un instant.  fr"
         );
+    }
+
+    /// Whoever may write pages cannot have the node read for him what only it can read.
+    #[test]
+    fn a_link_is_no_page_and_neither_is_a_pipe() {
+        let (directory, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        std::fs::write(elsewhere.path().join("key.pem"), "PRIVATE KEY").unwrap();
+        std::os::unix::fs::symlink(elsewhere.path().join("key.pem"), directory.path().join("all.html"))
+            .unwrap();
+        let pipe = directory.path().join("site.html");
+        rustix::fs::mknodat(rustix::fs::CWD, &pipe, FileType::Fifo, Mode::RWXU, 0).unwrap();
+        let (pages, unread) = Pages::read(directory.path());
+        assert!(pages.pages.is_empty());
+        let why: Vec<_> = unread.iter().map(|unread| unread.why.as_str()).collect();
+        assert_eq!(why, ["it is a link, and no link is followed here", "it is not a file"]);
+        // The directory itself is the operator's word, be it a link or not.
+        let linked = elsewhere.path().join("pages");
+        std::os::unix::fs::symlink(directory.path(), &linked).unwrap();
+        std::fs::write(directory.path().join("us.html"), "ours").unwrap();
+        assert_eq!(Pages::read(&linked).0.pages.len(), 1);
     }
 
     #[test]
