@@ -51,7 +51,7 @@ pub(super) const RECENT_REQUESTS: Setting<u32> = Setting {
     least: 0,
     most: 16_777_216,
     effect: "Requests that the node remembers for `parvis explain`, over all workers; 0: none. Half of them are for failures \
-             alone, dealt out by account.",
+             alone, where whoever fails most gives way.",
     reason: "A ticket with an id comes minutes after its failure, and failures are few.",
     cost: "520 bytes each, taken as they are written. Takes effect at a restart.",
 };

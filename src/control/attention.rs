@@ -18,6 +18,9 @@ pub struct Attention {
     why: Vec<String>,
     #[serde(skip)]
     weight: u32,
+    /// Requests that failed lately, among accounts that are as badly off.
+    #[serde(skip)]
+    failed: u32,
 }
 
 /// How grave it is: programs that are not there come before requests that failed, these before documents.
@@ -31,7 +34,7 @@ enum Weight {
     Down = 400,
 }
 
-/// The accounts that need somebody, the worst first: at most `most`, and how many there are. Cost: a look at every
+/// The accounts that need somebody, the worst first and of those whose requests fail the most often failing: at most `most`, and how many there are. Cost: a look at every
 /// account, some 100 ns each.
 pub fn attention(
     hosts: &Hosts,
@@ -62,19 +65,24 @@ pub fn attention(
         found.extend(reasons.told(name));
     }
     found.sort_unstable_by(|one, other| {
-        other.weight.cmp(&one.weight).then_with(|| one.account.cmp(&other.account))
+        let worse = (other.weight, other.failed).cmp(&(one.weight, one.failed));
+        worse.then_with(|| one.account.cmp(&other.account))
     });
     let all = found.len();
     found.truncate(most);
     (found, all)
 }
 
+/// Why an account needs somebody.
 #[derive(Default)]
-struct Reasons(Vec<(Weight, String)>);
+struct Reasons {
+    reasons: Vec<(Weight, String)>,
+    failed: u32,
+}
 
 impl Reasons {
     fn add(&mut self, weight: Weight, why: String) {
-        self.0.push((weight, why));
+        self.reasons.push((weight, why));
     }
 
     fn of_programs(&mut self, account: &Account) {
@@ -115,16 +123,19 @@ impl Reasons {
                 continue;
             }
             let Failing { count, last, .. } = failing;
+            if weight == Weight::Failing {
+                self.failed += count;
+            }
             let times = if *count == 1 { "once".to_owned() } else { format!("{count} times") };
             self.add(weight, format!("{} {times} lately, last {last}", verdict.word));
         }
     }
 
     fn told(mut self, account: &AccountName) -> Option<Attention> {
-        self.0.sort_by_key(|(weight, _)| std::cmp::Reverse(*weight));
-        let weight = self.0.first().map(|(weight, _)| *weight as u32)?;
-        let why = self.0.into_iter().take(MOST_REASONS).map(|(_, why)| why).collect();
-        Some(Attention { account: account.clone(), why, weight })
+        self.reasons.sort_by_key(|(weight, _)| std::cmp::Reverse(*weight));
+        let weight = self.reasons.first().map(|(weight, _)| *weight as u32)?;
+        let why = self.reasons.into_iter().take(MOST_REASONS).map(|(_, why)| why).collect();
+        Some(Attention { account: account.clone(), why, weight, failed: self.failed })
     }
 }
 

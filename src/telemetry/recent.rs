@@ -2,13 +2,15 @@
 //! read when somebody asks for an id. A writer never waits: a reader that meets a slot in the middle of a write passes it
 //! over.
 //!
-//! Failures have slots of their own, dealt out by account, so that neither ordinary requests nor the failures of one
-//! account push out what happened to others.
+//! Failures have slots of their own, in which neither ordinary requests nor the failures of one account push out what happened
+//! to others, nor its commonest failure its rare ones: whoever fails most gives way.
 
+mod places;
 mod told;
 
 use crate::base::{Cause, RequestId, Wait, Waits};
-use std::cell::Cell;
+use places::Places;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::sync::atomic::{
     AtomicU64,
@@ -90,11 +92,11 @@ pub struct Recaller {
     slots: Arc<Slots>,
     /// The next slot of a request that did not fail.
     next: Cell<usize>,
-    /// The next slot of each group of failures.
-    next_failure: Vec<Cell<u8>>,
+    /// The slots of failures.
+    failures: RefCell<Places>,
 }
 
-/// A worker's slots: first those of requests that did not fail, then the failures, group by group.
+/// A worker's slots: first those of requests that did not fail, then the failures.
 #[derive(Debug)]
 struct Slots {
     slots: Box<[Slot]>,
@@ -117,13 +119,13 @@ impl Recent {
 
     /// A worker's end.
     pub fn worker(&self) -> Recaller {
-        let groups = (self.slots / 2) / GROUP;
-        let served = self.slots - groups * GROUP;
+        let failures = self.slots / 2;
+        let served = self.slots - failures;
         let slot = || Slot { turn: AtomicU64::new(0), words: std::array::from_fn(|_| AtomicU64::new(0)) };
         let slots = Slots { slots: std::iter::repeat_with(slot).take(self.slots).collect(), served };
         let slots = Arc::new(slots);
         self.workers.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&slots));
-        Recaller { slots, next: Cell::new(0), next_failure: vec![Cell::new(0); groups] }
+        Recaller { slots, next: Cell::new(0), failures: RefCell::new(Places::new(failures)) }
     }
 
     /// The request with this id, if it is remembered. Cost: a look at every slot.
@@ -186,18 +188,18 @@ impl Recaller {
 
     /// Remembers a request. Cost: a copy of its texts and some twenty plain stores; no lock, no allocation.
     pub fn remember(&self, recalled: &Recalled<&[u8]>) {
-        let groups = self.next_failure.len();
-        let place = if recalled.cause.is_some() && groups > 0 {
-            let group = hash(recalled.texts.account) as usize % groups;
-            let next = &self.next_failure[group];
-            let place = usize::from(next.get());
-            next.set(((place + 1) % GROUP) as u8);
-            self.slots.served + group * GROUP + place
-        } else {
-            let place = self.next.get();
-            self.next.set((place + 1) % self.slots.served.max(1));
-            place
-        };
+        let failure = recalled.cause.and_then(|cause| {
+            let party = hash(recalled.texts.account) ^ (cause as u64).wrapping_mul(SPREAD);
+            self.failures.borrow_mut().take(party)
+        });
+        let place = failure.map_or_else(
+            || {
+                let place = self.next.get();
+                self.next.set((place + 1) % self.slots.served.max(1));
+                place
+            },
+            |place| self.slots.served + place,
+        );
         if let Some(slot) = self.slots.slots.get(place) {
             slot.write(recalled);
         }
@@ -321,14 +323,14 @@ fn micros(time: Duration) -> u64 {
     u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
-/// FNV-1a: accounts' names are the operator's, nobody aims at a group.
+/// FNV-1a: accounts' names are the operator's, nobody aims at another's.
 fn hash(name: &[u8]) -> u64 {
     name.iter()
         .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
-/// Failures that an account, or those that share its group, has slots for on one worker.
-const GROUP: usize = 16;
+/// Sets the causes of one account far apart: 2^64 by the golden ratio, an odd number.
+const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
 
 const TEXTS: usize = 9;
 
@@ -402,10 +404,8 @@ mod tests {
         let recent = Recent::new(512, 1);
         let worker = recent.worker();
         worker.remember(&recalled(1, "alice", Some(Cause::TimedOut)));
-        let others = ["bob", "carol", "dave"]
-            .into_iter()
-            .filter(|name| hash(name.as_bytes()) % 16 != hash(b"alice") % 16);
-        for name in others {
+        worker.remember(&recalled(2, "bob", Some(Cause::Refused)));
+        for name in ["bob", "carol", "dave", ""] {
             (100..5_000).for_each(|number| worker.remember(&recalled(number, name, Some(Cause::Rate))));
         }
         (5_000..10_000).for_each(|number| worker.remember(&recalled(number, "alice", None)));
@@ -413,6 +413,12 @@ mod tests {
         assert_eq!(failures.iter().map(|failure| failure.cause).collect::<Vec<_>>(), [Some(Cause::TimedOut)]);
         let newest: Vec<_> = recent.failures("bob", 2).iter().map(|failure| failure.id).collect();
         assert_eq!(newest, [RequestId::from_random(4_999), RequestId::from_random(4_998)]);
+        let bobs = recent.failures("bob", 1_000);
+        assert!(
+            bobs.len() > 50 && bobs.iter().any(|failure| failure.cause == Some(Cause::Refused)),
+            "{}",
+            bobs.len()
+        );
     }
 
     #[test]
