@@ -1,6 +1,7 @@
 //! What kind of page a visitor wishes for: a browser reads HTML, a program a problem (RFC 9457), each in a language.
 
 use crate::base::Headers;
+use smallvec::SmallVec;
 
 /// The form and language of a page.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -35,21 +36,23 @@ impl Wishes {
     /// What the fields of a request ask for, by `Accept` and `Accept-Language` (RFC 9110 §12.5). HTML in English for who
     /// says nothing.
     pub fn of(request: &dyn Headers) -> Self {
-        let accept = request.header("accept").unwrap_or_default();
-        let languages = request.header("accept-language").unwrap_or_default();
-        Self { form: Form::of(accept), language: Language::of(languages) }
+        Self {
+            form: Form::of(&list(request, "accept")),
+            language: Language::of(&list(request, "accept-language")),
+        }
     }
 }
 
 impl Form {
     /// A problem for who would rather have JSON than HTML, and says so by name: `*/*` is anything.
-    fn of(accept: &[u8]) -> Self {
+    fn of(accept: &[Range<'_>]) -> Self {
         let best = |matches: fn(&[u8]) -> bool| {
-            ranges(accept).filter(|(range, _)| matches(range)).map(|(_, weight)| weight).max().unwrap_or(0)
+            accept.iter().filter(|(range, _)| matches(range)).map(|(_, weight)| *weight).max().unwrap_or(0)
         };
         let json = best(|range| {
-            range.eq_ignore_ascii_case(b"application/json")
-                || range.eq_ignore_ascii_case(b"application/problem+json")
+            let range = range.to_ascii_lowercase();
+            let kind = range.strip_prefix(b"application/");
+            kind.is_some_and(|kind| matches!(kind, b"json" | b"*") || kind.ends_with(b"+json"))
         });
         let html = best(|range| {
             [&b"text/html"[..], b"application/xhtml+xml", b"text/*"]
@@ -73,9 +76,9 @@ impl Language {
     }
 
     /// The one that is wished for most; of equals the one named first.
-    fn of(accept: &[u8]) -> Self {
+    fn of(accept: &[Range<'_>]) -> Self {
         let mut best = (0, Self::default());
-        for (range, weight) in ranges(accept) {
+        for (range, weight) in accept.iter().copied() {
             let primary = range.split(|byte| *byte == b'-').next().unwrap_or_default();
             let language = Self::ALL
                 .into_iter()
@@ -88,9 +91,18 @@ impl Language {
     }
 }
 
-/// What a list of ranges names, each with its weight in thousandths. At most [`MOST_RANGES`] are looked at.
-fn ranges(list: &[u8]) -> impl Iterator<Item = (&[u8], u32)> {
-    list.split(|byte| *byte == b',').take(MOST_RANGES).map(|range| {
+/// What somebody would take, and its weight in thousandths.
+type Range<'a> = (&'a [u8], u32);
+
+/// The ranges of a list, in however many fields it stands. At most [`MOST_RANGES`] are looked at.
+fn list<'a>(request: &'a dyn Headers, name: &str) -> SmallVec<[Range<'a>; 16]> {
+    let mut list = SmallVec::new();
+    request.each_header(name, &mut |value| list.extend(ranges(value).take(MOST_RANGES - list.len())));
+    list
+}
+
+fn ranges(list: &[u8]) -> impl Iterator<Item = Range<'_>> {
+    list.split(|byte| *byte == b',').map(|range| {
         let mut parts = range.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
         let name = parts.next().unwrap_or_default();
         let weight = parts.find_map(|part| part.strip_prefix(b"q=").or_else(|| part.strip_prefix(b"Q=")));
@@ -118,6 +130,12 @@ mod tests {
             let value = if name == "accept" { self.0 } else { self.1 };
             (!value.is_empty()).then_some(value.as_bytes())
         }
+
+        // As in a head with a field for each line.
+        fn each_header<'a>(&'a self, name: &str, tell: &mut dyn FnMut(&'a [u8])) {
+            let fields = self.header(name).into_iter().flat_map(|value| value.split(|byte| *byte == b'\n'));
+            fields.for_each(tell);
+        }
     }
 
     #[test]
@@ -133,6 +151,10 @@ mod tests {
             ("application/json;q=0", Form::Html),
             ("application/json;q=nonsense", Form::Html),
             ("image/png", Form::Html),
+            ("text/plain\napplication/json", Form::Problem),
+            ("application/*", Form::Problem),
+            ("application/vnd.api+json", Form::Problem),
+            ("application/xhtml+xml, application/*;q=0.5", Form::Html),
         ] {
             assert_eq!(Wishes::of(&Fields(accept, "")).form, form, "{accept}");
         }
@@ -151,6 +173,7 @@ mod tests {
             ("fr;q=0", Language::English),
             ("*", Language::English),
             (",;,;q=;,\u{ff}", Language::English),
+            ("en;q=0.5\nfr", Language::French),
         ] {
             assert_eq!(Wishes::of(&Fields("", accept)).language, language, "{accept}");
         }

@@ -19,6 +19,11 @@ impl Headers for Fields {
     fn header(&self, name: &str) -> Option<&[u8]> {
         self.find(name)
     }
+
+    fn each_header<'a>(&'a self, name: &str, tell: &mut dyn FnMut(&'a [u8])) {
+        let named = self.iter().filter(|field| field.name.eq_ignore_ascii_case(name.as_bytes()));
+        named.for_each(|field| tell(field.value));
+    }
 }
 
 /// One field line.
