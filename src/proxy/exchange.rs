@@ -450,20 +450,32 @@ impl<'a, 'o, C: Client> Exchange<'a, 'o, C> {
             let silent = Refusal::new(Cause::ClientStalled, "tunnel idle");
             return (times.up.max(times.down), timeouts.tunnel_idle, silent);
         }
-        let (since, limit, cause) = match (&self.down, &self.up) {
+        let (since, limit, cause, detail) = match (&self.down, &self.up) {
             (Down::Head, Up::Body(End::Source)) => return self.body_patience(),
-            (Down::Head, Up::Body(End::Sink) | Up::End(_)) => {
-                (times.up, timeouts.write_idle, Cause::UpstreamStalled)
-            }
+            (Down::Head, Up::Body(End::Sink) | Up::End(_)) => (
+                times.up,
+                timeouts.write_idle,
+                Cause::UpstreamStalled,
+                "it took no more of the body for `write_idle`",
+            ),
             (Down::Head, Up::Done | Up::Abandoned) => {
-                (times.up.max(times.down), timeouts.response_header, Cause::TimedOut)
+                let since = times.up.max(times.down);
+                (since, timeouts.response_header, Cause::TimedOut, "no answer within `response_header`")
             }
-            (Down::Body(End::Source), _) => (times.down, timeouts.response_idle, Cause::AnswerStalled),
-            (Down::Body(End::Sink) | Down::End(_) | Down::Done, _) => {
-                (times.down, timeouts.write_idle, Cause::ClientStalled)
-            }
+            (Down::Body(End::Source), _) => (
+                times.down,
+                timeouts.response_idle,
+                Cause::AnswerStalled,
+                "no more of its answer for `response_idle`",
+            ),
+            (Down::Body(End::Sink) | Down::End(_) | Down::Done, _) => (
+                times.down,
+                timeouts.write_idle,
+                Cause::ClientStalled,
+                "the visitor took no more for `write_idle`",
+            ),
         };
-        (since, limit, cause.into())
+        (since, limit, Refusal::new(cause, detail))
     }
 
     /// A request body must neither pause for long nor trickle.

@@ -357,7 +357,7 @@ fn tell_repairs(connection: &Connection, record: &Record) {
 }
 
 /// Tells the node's log, at the level of the cause's row, and the account's site log where an upstream is to blame: the first of
-/// a kind (account and cause) at once, then how many more there were. The access log has a line for each.
+/// a kind (account, upstream and cause) at once, then how many more there were. The access log has a line for each.
 fn tell(
     connection: &Connection,
     client: IpAddr,
@@ -367,7 +367,7 @@ fn tell(
 ) {
     let verdict = refusal.cause.verdict();
     let name = account.map(Account::name);
-    let key = (name.cloned(), Event::Failed(refusal.cause));
+    let key = (name.cloned(), Event::Failed(refusal.cause, refusal.upstream.clone()));
     let Some(more) = connection.worker.told.borrow_mut().tell(key, now()) else { return };
     let (word, detail) = (verdict.word, &*refusal.detail);
     if let (Some(name), Some(upstream)) = (name, &refusal.upstream) {

@@ -1,6 +1,6 @@
 //! What one worker thread shares among its connections. `!Send` by intent: a worker is an island.
 
-use crate::base::{AccountName, Cause, Clock, Drain, Host, Repair, RequestId};
+use crate::base::{AccountName, Cause, Clock, Drain, Host, Repair, RequestId, UpstreamName};
 use crate::config::Node;
 use crate::limit::{Clients, Lists};
 use crate::message::{Pseudonym, WebSocketKey};
@@ -78,10 +78,10 @@ pub struct Worker {
 }
 
 /// What is told of an account once in a while, however often it happens.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Event {
-    /// A request failed.
-    Failed(Cause),
+    /// A request failed, at an upstream's where there is one to name.
+    Failed(Cause, Option<UpstreamName>),
     /// A message was mended.
     Repaired(Repair),
 }
