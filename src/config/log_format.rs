@@ -81,6 +81,10 @@ fn variable(inside: &str, shows: bool) -> Result<LogPart, Wrong> {
             Err(Wrong::new(format!("{{{name}}} names no field")).hint(format!("write {{{name}:Accept}}")))
         }
         (_, None, Some(part)) => Ok(part),
+        ("client_ip", Some(_), _) => {
+            Err(Wrong::new("{client_ip} takes nothing behind a colon but \"anonymous\"")
+                .hint("write {client_ip} or {client_ip:anonymous}"))
+        }
         (_, Some(_), Some(_)) => Err(Wrong::new(format!("{{{name}}} takes nothing behind a colon"))),
         (_, _, None) => {
             let wrong = Wrong::new(format!("there is no variable {{{}}}", quoted(name).trim_matches('"')));
@@ -97,9 +101,29 @@ fn variable(inside: &str, shows: bool) -> Result<LogPart, Wrong> {
 
 fn strftime(format: &str) -> Result<Box<str>, Wrong> {
     let any = Timestamp::default().to_zoned(TimeZone::UTC);
-    jiff::fmt::strtime::format(format, &any)
-        .map(|_| format.into())
+    let whole = in_c_locale(format);
+    jiff::fmt::strtime::format(&whole, &any)
+        .map(|_| whole.into())
         .map_err(|error| Wrong::new(format!("{} is no form of a date ({error})", quoted(format))))
+}
+
+/// The forms that strftime(3) takes from the locale, spelt as in the locale "C".
+fn in_c_locale(format: &str) -> String {
+    let mut whole = String::with_capacity(format.len());
+    let mut rest = format;
+    while let Some((before, behind)) = rest.split_once('%') {
+        whole.push_str(before);
+        let kind = behind.chars().next();
+        match kind {
+            Some('c') => whole.push_str("%a %b %e %H:%M:%S %Y"),
+            Some('x') => whole.push_str("%m/%d/%y"),
+            Some('X') => whole.push_str("%H:%M:%S"),
+            Some('r') => whole.push_str("%I:%M:%S %p"),
+            other => whole.extend(['%'].into_iter().chain(other)),
+        }
+        rest = &behind[kind.map_or(0, char::len_utf8)..];
+    }
+    whole + rest
 }
 
 fn header(field: &str, shows: bool, part: fn(Box<str>) -> LogPart) -> Result<LogPart, Wrong> {
@@ -173,6 +197,18 @@ mod tests {
                 LogPart::RequestHeader("x-y".into()),
             ]
         );
+        // As strftime(3) has them where nobody set a locale.
+        let at = Timestamp::from_second(1_773_495_420).unwrap().to_zoned(TimeZone::UTC);
+        for (form, date) in [
+            ("%c", "Sat Mar 14 13:37:00 2026"),
+            ("%x %X", "03/14/26 13:37:00"),
+            ("%r %%c", "01:37:00 PM %c"),
+            ("é%Y%", ""),
+        ] {
+            let whole = in_c_locale(form);
+            let written = jiff::fmt::strtime::format(&whole, &at).unwrap_or_default();
+            assert_eq!(written, date, "{whole}");
+        }
         for secret in
             ["{request_header:Cookie}", "{response_header:Set-Cookie}", "{request_header:AUTHORIZATION}"]
         {
@@ -191,6 +227,11 @@ mod tests {
             ("}", "a brace without its partner", Some("write {{ or }} for a brace that is meant")),
             ("{clientip}", "there is no variable {clientip}", Some("did you mean {client_ip}?")),
             ("{status:3}", "{status} takes nothing behind a colon", None),
+            (
+                "{client_ip:foo}",
+                "{client_ip} takes nothing behind a colon but \"anonymous\"",
+                Some("write {client_ip} or {client_ip:anonymous}"),
+            ),
             ("{request_header}", "{request_header} names no field", Some("write {request_header:Accept}")),
             ("{request_header:a b}", "\"a b\" is not a field's name", None),
             ("{request_time}", "{request_time} has no form", Some("write {request_time:%Y-%m-%d %H:%M:%S}")),
