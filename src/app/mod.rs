@@ -17,7 +17,7 @@ use crate::listen::{Assumed, Inherited, Listeners, assume_user};
 use crate::message::Pseudonym;
 use crate::proxy;
 use crate::route::Hosts;
-use crate::telemetry::{LogWriter, Metrics, NodeLog, Recent, Spans};
+use crate::telemetry::{LogWriter, Metrics, NodeLog, Recent, Spans, absent_logs};
 use crate::tls::Policies;
 use crate::upstream::{Reach, Resolving, names, seats};
 use arc_swap::ArcSwap;
@@ -213,6 +213,9 @@ impl Running {
         };
         let page_listener = node.admin.page.as_ref().map(bind).transpose()?;
         let metrics = Arc::new(Metrics::new().map_err(Failed::os)?);
+        for absent in absent_logs(&node.logs, node.legal.as_ref()) {
+            tracing::warn!("{absent}");
+        }
         let (log_writer, log_factory) =
             LogWriter::start(&node.logs, node.legal.as_ref()).map_err(Failed::os)?;
         metrics.observe_access_log(log_writer.tally());

@@ -26,8 +26,8 @@ use crate::config::{self, FileName, Node, Problem, Report};
 use crate::limit::Lists;
 use crate::listen::{Changes, Listeners};
 use crate::route::{Challenges, DefaultSite, Hosts};
-use crate::telemetry::{LogWriter, Metrics, Recent};
-use crate::tls::{CertificateSettings, Certificates};
+use crate::telemetry::{LogWriter, Metrics, Recent, absent_logs};
+use crate::tls::{CertificateSettings, Certificates, Reload};
 use arc_swap::ArcSwap;
 use leaving::Leaving;
 use network_files::NetworkFiles;
@@ -302,6 +302,7 @@ impl Control {
                 vec![format!("listeners stay as they are: {error}")]
             }
         };
+        changed.extend(changed_tables(&old, &new));
         // What needs a restart stays as it is until then.
         let new = Arc::new(Node {
             workers: old.workers,
@@ -321,6 +322,7 @@ impl Control {
         if let Err(error) = self.log_writer.reload(&new.logs, new.legal.as_ref()) {
             changed.push(format!("logs: {error}"));
         }
+        changed.extend(absent_logs(&new.logs, new.legal.as_ref()));
         let applied = self.documents.reconfigure(Arc::clone(&new), now());
         let documents = applied.len();
         for one in applied {
@@ -334,7 +336,7 @@ impl Control {
             self.hosts.set_challenges(new.acme.as_ref().and_then(Challenges::new));
         }
         let certificates = self.certificates.reconfigure(certificate_settings(&new), wall());
-        changed.push(format!("certificates: {certificates:?}"));
+        changed.extend(certificate_line(certificates));
         self.watch_everything();
         self.publish_counts();
         self.metrics.set_connections_limit(new.limits.connections);
@@ -430,6 +432,29 @@ fn default_site(node: &Node) -> Option<DefaultSite> {
 
 fn certificate_settings(node: &Node) -> CertificateSettings {
     CertificateSettings { directory: node.certificates.clone(), default: node.default_certificate.clone() }
+}
+
+fn certificate_line(Reload { added, replaced, removed, refused }: Reload) -> Option<String> {
+    let counts = [(added, "added"), (replaced, "replaced"), (removed, "removed"), (refused, "refused")];
+    let said = counts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}"));
+    let said = said.collect::<Vec<_>>().join(", ");
+    (!said.is_empty()).then(|| format!("certificates: {said}"))
+}
+
+/// The tables of the node file whose settings differ and are in effect from now on.
+fn changed_tables(old: &Node, new: &Node) -> impl Iterator<Item = String> {
+    [
+        ("limits", old.limits != new.limits),
+        ("timeouts", old.timeouts != new.timeouts),
+        ("logs", old.logs != new.logs),
+        ("legal", old.legal != new.legal),
+        ("upstreams", old.upstreams != new.upstreams),
+        ("acme", old.acme != new.acme),
+        ("pages", old.pages != new.pages),
+    ]
+    .into_iter()
+    .filter(|(_, differs)| *differs)
+    .map(|(table, _)| format!("[{table}]"))
 }
 
 fn listener_lines(changes: &Changes) -> Vec<String> {

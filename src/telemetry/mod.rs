@@ -22,7 +22,7 @@ pub use busiest::{AccountGauges, AccountRank, AccountSample, AccountSource, Rank
 pub use family::{ACCOUNT_FAMILIES, FAMILIES, Family, Kind};
 pub use logs::{
     AccessLog, AccountLog, LogFactory, LogProtocol, LogTally, LogWriter, Record, RetentionSource, SiteLog,
-    Visit, log_path, version_text,
+    Visit, absent_logs, log_path, version_text,
 };
 pub use metrics::{ChangeResult, DocumentCounts, LogTallySource, Metrics};
 pub use node_log::NodeLog;

@@ -23,6 +23,7 @@ pub use self::keeper::RetentionSource;
 pub use self::site::SiteLog;
 pub use self::visit::Visit;
 
+use self::directory::LogDirectory;
 use self::entry::{Entry, Log};
 use self::keeper::{Kept, Place};
 use self::local_time::LocalTime;
@@ -32,11 +33,12 @@ use self::writer::{Shared, Sink, Writer};
 use super::metrics::LogTallySource;
 use super::shard::TlsVersion;
 use crate::base::{self, AccountName, AddressText, Cause, Headers, PeerAddr, RequestId, Waits};
-use crate::config::{Legal, LogFormat, Logs};
+use crate::config::{Legal, LogFormat, LogOutput, Logs};
 use jiff::tz::TimeZone;
 use std::cell::RefCell;
 use std::convert::Infallible;
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::{Relaxed, Release};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
@@ -331,6 +333,21 @@ pub fn log_path(logs: &Logs, log: AccountLog<'_>, account: &str, at: Duration) -
 
 fn sink(logs: &Logs, legal: Option<&Legal>) -> io::Result<Sink> {
     Sink::new(logs, legal, local_time()).map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))
+}
+
+/// What of the directories of logs cannot be used as it is now, a line each: whoever started with it would lose every line.
+pub fn absent_logs(logs: &Logs, legal: Option<&Legal>) -> Vec<String> {
+    let of_accounts = logs.directory.as_deref().filter(|_| logs.access && logs.output() == LogOutput::Files);
+    let directories = [("logs", of_accounts), ("legal", legal.map(|legal| legal.directory.as_path()))];
+    let absent = |(table, directory): (&str, Option<&Path>)| {
+        let directory = directory?;
+        let error = LogDirectory::open(directory).err()?;
+        Some(format!(
+            "{table}.directory: {}: {error}: its lines are lost until it is there",
+            directory.display()
+        ))
+    };
+    directories.into_iter().filter_map(absent).collect()
 }
 
 /// Where logs are compressed and deleted.
