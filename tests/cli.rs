@@ -139,10 +139,18 @@ fn run_refuses_a_wrong_node_file() {
 fn a_node_that_is_not_there_is_unavailable() {
     let files = Files::new("[admin]\nsocket = \"nobody.sock\"\n", &[]);
     for command in ["status", "reload", "drain"] {
-        for door in [["--socket", "nobody.sock"], ["--config", "parvis.toml"]] {
+        for (door, hint) in [
+            (["--socket", "nobody.sock"], "is the node running, and is this its `[admin] socket`?"),
+            (
+                ["--config", "parvis.toml"],
+                "is the node of parvis.toml running? `--socket PATH` asks elsewhere",
+            ),
+        ] {
             let said = files.parvis(&[&[command], &door[..]].concat());
-            let err = "parvis: nobody.sock: cannot connect: No such file or directory (os error 2)\n";
-            assert_eq!(said, Said { code: Some(69), out: String::new(), err: err.into() });
+            let err = format!(
+                "parvis: nobody.sock: cannot connect: No such file or directory (os error 2)\n  = hint: {hint}\n"
+            );
+            assert_eq!(said, Said { code: Some(69), out: String::new(), err });
         }
     }
     let said = files.parvis(&["status", "Alice/../x", "--socket", "nobody.sock"]);
@@ -257,7 +265,7 @@ fn route_says_where_an_address_leads_and_why() {
         ),
         (
             "x.y.bob.test",
-            0,
+            1,
             "host         x.y.bob.test, held by *.bob.test, the longest wildcard over it\n\
              account      bob, accounts.d/bob.toml\n\
              site         home\n\
@@ -395,4 +403,111 @@ bob: its document stays as it is
             && said.err.contains("--> new/alice.toml:1:9") | said.err.contains("new/alice.toml:1:9"),
         "{said:?}"
     );
+}
+
+/// A node file that somebody broke at night: whoever asks the running node is answered all the same.
+#[test]
+fn a_node_file_with_mistakes_still_says_where_the_node_is_asked() {
+    for mistake in ["[limits]\nin_fligt = 3\n", "[limits\n"] {
+        let files = Files::new(&format!("[admin]\nsocket = \"nobody.sock\"\n{mistake}"), &[("alice", ALICE)]);
+        for command in [&["status"][..], &["reload"], &["restart", "alice"], &["explain", "0123456789abcdef"]]
+        {
+            let said = files.parvis(&[command, &["--config", "parvis.toml"]].concat());
+            assert_eq!((said.code, said.out.as_str()), (Some(69), ""), "{said:?}");
+            assert!(
+                said.err.starts_with("parvis: the node file has ")
+                    && said.err.contains("nobody.sock: cannot connect"),
+                "{said:?}"
+            );
+        }
+    }
+    let files = Files::new("[limits]\nin_fligt = 3\n", &[("alice", ALICE)]);
+    let (code, said) = routed(&files, "alice.test");
+    assert!(
+        code == Some(0) && said.contains("upstream     web") && said.contains("limits.in_fligt"),
+        "{said}"
+    );
+    // One that is not there may not be the one that was meant.
+    assert_eq!(files.parvis(&["status", "--config", "nowhere.toml"]).code, Some(78));
+}
+
+/// As `parvis schema | head -1` has it: who has seen enough is no mistake.
+#[test]
+fn whoever_closes_the_output_has_seen_enough() {
+    let node = "[logs]\ndirectory = \"logs\"\nhttp = \"{account}.log\"\n";
+    let files = Files::new(node, &[("alice", ALICE), ("bob", ALICE)]);
+    std::fs::create_dir(files.path().join("logs")).unwrap();
+    std::fs::write(files.path().join("logs/alice.log"), "a line\n".repeat(100)).unwrap();
+    for (line, code) in [
+        ("schema", 0),
+        ("completions bash", 0),
+        ("check --config parvis.toml", 0),
+        ("route alice.test --steps --config parvis.toml", 0),
+        ("route nobody.test --config parvis.toml", 1),
+        ("diff --remove alice --config parvis.toml", 1),
+        ("diff --remove alice --json --config parvis.toml", 1),
+        ("logs alice --config parvis.toml", 0),
+    ] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let output = Command::new(env!("CARGO_BIN_EXE_parvis"))
+            .args(line.split(' '))
+            .current_dir(files.path())
+            .stdout(writer)
+            .stderr(std::process::Stdio::piped())
+            .output()
+            .unwrap();
+        let err = String::from_utf8(output.stderr).unwrap();
+        assert!(!err.contains("panicked"), "{line}: {err}");
+        assert_eq!(output.status.code(), Some(code), "{line}: {err}");
+    }
+    // Nobody reads what is wrong either.
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let status = Command::new(env!("CARGO_BIN_EXE_parvis"))
+        .args(["check", "--config", "nowhere.toml"])
+        .current_dir(files.path())
+        .stderr(writer)
+        .status()
+        .unwrap();
+    assert_eq!(status.code(), Some(78));
+}
+
+#[test]
+fn logs_say_why_there_is_nothing_and_find_earlier_days() {
+    use std::io::Write;
+    let node = "[logs]\ndirectory = \"logs\"\nhttp = \"{account}/{file}-{date}.log\"\n[admin]\nsocket = \"nobody.sock\"\n";
+    let shop =
+        "[[site]]\nname = \"shop\"\naddresses = [\"shop.test\"]\nupstream = \"web\"\nlog_file = \"shop\"\n";
+    let files = Files::new(node, &[("alice", &format!("{ALICE}{shop}"))]);
+    let logs = files.path().join("logs/alice");
+    std::fs::create_dir_all(&logs).unwrap();
+    let say = |line: &str| {
+        files.parvis(
+            &[&["logs"], &line.split(' ').collect::<Vec<_>>()[..], &["--config", "parvis.toml"]].concat(),
+        )
+    };
+    for (line, why) in [
+        ("bob", "there is no account bob\n"),
+        ("alice --log-file no", "no site of alice has `log_file = \"no\"`; its log files: http, shop\n"),
+        ("alice", "nothing was written today; its other log files: shop\n"),
+        ("alice --date 2026-03-14", "nothing was written on 2026-03-14; its other log files: shop\n"),
+        ("_node", "nothing was written today\n"),
+    ] {
+        let said = say(line);
+        assert!(said.code == Some(1) && said.err.ends_with(why) && said.out.is_empty(), "{line}: {said:?}");
+    }
+    std::fs::write(logs.join("http-2026-03-14.log"), "one\ntwo\nthree\n").unwrap();
+    let gzipped = std::fs::File::create(logs.join("http-2026-03-13.log.gz")).unwrap();
+    let mut gzipped = flate2::write::GzEncoder::new(gzipped, flate2::Compression::default());
+    gzipped.write_all(b"four\nfive\nsix").unwrap();
+    gzipped.finish().unwrap();
+    for (line, out) in [
+        ("alice --date 2026-03-14 -n 2", "two\nthree\n"),
+        ("alice --date 2026-03-13 -n 2", "five\nsix"),
+        ("alice --date 2026-03-13", "four\nfive\nsix"),
+    ] {
+        assert_eq!(say(line), Said { code: Some(0), out: out.into(), err: String::new() }, "{line}");
+    }
+    assert_eq!(say("alice --date yesterday").code, Some(2));
 }

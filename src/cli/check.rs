@@ -4,6 +4,7 @@
 //! that cannot be served, a host that two accounts claim; a customer must not be able to fail an operator's check.
 
 use super::CONFIG;
+use super::output::{self, complain};
 use super::progress::Progress;
 use super::survey::{self, Gathered};
 use crate::account::Claim;
@@ -11,6 +12,7 @@ use crate::answer::Pages;
 use crate::base::{AccountName, SiteName, wall};
 use crate::config::{self, AttachedCertificate, Document, Node, Printable, Problem, Report};
 use crate::route::{Contest, Refusal};
+use crate::telemetry::absent_logs;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::ExitCode;
@@ -30,17 +32,26 @@ pub(super) fn check(file: &Path) -> ExitCode {
     warn(&certificates(&node, &seen));
     warn(&contested(&node, &seen));
     warn(&pages(&node, &seen));
+    warn(&logs(&node));
     if !report.is_empty() {
         return refuse(&report);
     }
-    println!("{}", summary(&node, &seen));
-    ExitCode::SUCCESS
+    output::print(&format!("{}\n", summary(&node, &seen)), ExitCode::SUCCESS)
 }
 
 /// Prints what is wrong; the exit code that says so.
 pub(super) fn refuse(report: &Report) -> ExitCode {
-    eprintln!("{report}\n\nparvis: {}", tally(report));
+    complain!("{report}\n\nparvis: {}", tally(report));
     ExitCode::from(CONFIG)
+}
+
+/// In one line that a node file has mistakes, for commands that go on without what is wrong.
+pub(super) fn mistakes(report: &Report) -> String {
+    let first = report.problems.first().map(Problem::one_line).unwrap_or_default();
+    match report.problems.len() {
+        0 | 1 => format!("the node file has a mistake: {first}"),
+        more => format!("the node file has {more} mistakes, the first: {first}"),
+    }
 }
 
 /// How many problems there are, and where: by file, as an account's document is one.
@@ -122,6 +133,11 @@ fn pages(node: &Node, seen: &[Seen]) -> Vec<Problem> {
     of_node.into_iter().chain(seen.iter().flat_map(of_account)).collect()
 }
 
+fn logs(node: &Node) -> Vec<Problem> {
+    let absent = absent_logs(&node.logs, node.legal.as_ref());
+    absent.into_iter().map(|why| Problem::of_file(&node.file, why)).collect()
+}
+
 fn contested(node: &Node, seen: &[Seen]) -> Vec<Problem> {
     let wanted: Vec<_> = seen.iter().map(|seen| (seen.account.clone(), seen.claims.clone())).collect();
     let (mut contests, _) = survey::claims(&survey::remembered(node), &wanted).contests(usize::MAX);
@@ -142,18 +158,18 @@ fn contested(node: &Node, seen: &[Seen]) -> Vec<Problem> {
 
 fn warn(problems: &[Problem]) {
     for problem in problems.iter().take(MOST_WARNINGS) {
-        eprintln!(
+        complain!(
             "warning: {}\n --> {}",
             Printable(&problem.message),
             Printable(&problem.file.to_string_lossy())
         );
         if let Some(hint) = &problem.hint {
-            eprintln!("  = hint: {}", Printable(hint));
+            complain!("  = hint: {}", Printable(hint));
         }
-        eprintln!();
+        complain!("");
     }
     if let Some(more @ 1..) = problems.len().checked_sub(MOST_WARNINGS) {
-        eprintln!("warning: {more} more of this kind\n");
+        complain!("warning: {more} more of this kind\n");
     }
 }
 

@@ -3,6 +3,7 @@
 //! first; a running node is not asked, and nothing is written.
 
 use super::check::{self, counted};
+use super::output::{self, complain};
 use super::settings::differences;
 use super::survey::{self, Gathered};
 use super::{NO, UNAVAILABLE};
@@ -31,21 +32,23 @@ pub(super) fn diff(proposed: &[PathBuf], removed: &[String], json: bool, file: &
     }
     let (present, wrong) = present(&node, &proposed);
     let changes = changes(&node, &present, &proposed);
-    if json {
+    let text = if json {
         match serde_json::to_string_pretty(&changes) {
-            Ok(text) => println!("{text}"),
+            Ok(text) => format!("{text}\n"),
             Err(error) => {
-                eprintln!("parvis: {error}");
+                complain!("parvis: {error}");
                 return ExitCode::from(UNAVAILABLE);
             }
         }
     } else {
-        print!("{}", told(&changes));
-    }
+        told(&changes)
+    };
+    let code = if changes.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(NO) };
+    let code = output::print(&text, code);
     if wrong > 0 {
-        eprintln!("parvis: wrong documents were left out: {wrong}. `parvis check` tells what is wrong");
+        complain!("parvis: wrong documents were left out: {wrong}. `parvis check` tells what is wrong");
     }
-    if changes.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(NO) }
+    code
 }
 
 /// A document with its text.

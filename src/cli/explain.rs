@@ -1,6 +1,7 @@
 //! `parvis explain`: what became of one request, by the id that its page, its answer and the logs call it.
 
 use super::ask::{self, STATUS_PATIENCE};
+use super::output::{self, complain};
 use super::{Door, NO};
 use crate::config::Printable;
 use http::Method;
@@ -13,7 +14,7 @@ pub(super) fn explain(id: &str, json: bool, door: &Door) -> ExitCode {
     let id = id.trim();
     // What is no id would be another path.
     if id.is_empty() || !id.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
-        eprintln!("parvis: {id:?} is not the id of a request: those have letters and digits alone");
+        complain!("parvis: {id:?} is not the id of a request: those have letters and digits alone");
         return ExitCode::from(NO);
     }
     let answer = match ask::answer(&Method::GET, &format!("/explain/{id}"), STATUS_PATIENCE, door) {
@@ -21,14 +22,11 @@ pub(super) fn explain(id: &str, json: bool, door: &Door) -> ExitCode {
         Err(code) => return code,
     };
     match serde_json::from_str(&answer.body) {
-        Ok(value) if answer.status.is_success() && !json => {
-            print!("{}", told(&value));
-            ExitCode::SUCCESS
-        }
+        Ok(value) if answer.status.is_success() && !json => output::print(&told(&value), ExitCode::SUCCESS),
         _ => {
             let code = ask::show(&answer, json);
             if answer.status == http::StatusCode::NOT_FOUND {
-                eprintln!(
+                complain!(
                     "It was another node's, is older than the last `[admin] recent_requests`, or came before the node was \
                      started. The access log has it where `log_format` has {{request_id}}."
                 );

@@ -1,12 +1,17 @@
-//! `parvis logs ACCOUNT`: the end of an account's log, and with `--follow` what is written to it from then on, past midnight
-//! too. Reads the files by the templates of the node file; asks no node.
+//! `parvis logs ACCOUNT`: the end of an account's log of a day, and where there is none, why. Finds the files by the templates of
+//! the node file; a node is asked only whether it has the account.
 
-use super::{CONFIG, NO, UNAVAILABLE, check};
-use crate::base::{AccountName, now, wall};
-use crate::config;
+use super::ask::{self, STATUS_PATIENCE};
+use super::output::{complain, is_closed};
+use super::{CONFIG, NO, UNAVAILABLE, survey, tail};
+use crate::base::{AccountName, wall};
+use crate::config::{self, Node};
 use crate::telemetry::{AccountLog, log_path};
-use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use http::Method;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use std::collections::BTreeSet;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -16,156 +21,129 @@ pub(super) struct Wanted<'a> {
     pub(super) account: &'a str,
     /// Which of the access logs; `None`: the site log.
     pub(super) log_file: Option<&'a str>,
+    /// The day, in local time; `None`: today.
+    pub(super) date: Option<Date>,
     pub(super) lines: usize,
     pub(super) follow: bool,
 }
 
 /// Prints the end of the log.
 pub(super) fn logs(wanted: &Wanted<'_>, file: &Path) -> ExitCode {
-    let node = match config::load_node(file) {
+    let node = match survey::node(file) {
         Ok(node) => node,
-        Err(report) => return check::refuse(&report),
+        Err(code) => return code,
     };
     let account = wanted.account;
-    if account != "_node" && AccountName::new(account).is_err() {
-        eprintln!("parvis: {account:?} is not an account's name");
+    if account != NOBODYS && AccountName::new(account).is_err() {
+        complain!("parvis: {account:?} is not an account's name");
         return ExitCode::from(NO);
     }
     let Some(directory) = node.logs.directory.clone() else {
-        eprintln!(
+        complain!(
             "parvis: the node file has no `[logs] directory`: its logs go to standard output, or to the journal"
         );
         return ExitCode::from(CONFIG);
     };
     let log = wanted.log_file.map_or(AccountLog::Site, AccountLog::Access);
-    let path = || match log_path(&node.logs, log, account, wall()) {
+    let path_at = |at: Duration| match log_path(&node.logs, log, account, at) {
         Ok(path) => directory.join(path),
         Err(_) => directory.clone(),
     };
-    match print(&path, wanted.lines, wanted.follow) {
+    let day = wanted.date.map(noon);
+    let path = || path_at(day.unwrap_or_else(wall));
+    if day.is_some_and(|day| [day + DAY, day.saturating_sub(DAY)].map(path_at).contains(&path())) {
+        complain!("parvis: {}: the file has other days' lines too", path().display());
+    }
+    match print(&path, wanted, &node) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => {
-            eprintln!("parvis: {}: nothing was written today", path().display());
+            complain!("parvis: {}", absence(wanted, &node, &path()));
             ExitCode::from(NO)
         }
-        // Whoever closed the other end has seen enough.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(error) if is_closed(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("parvis: {}: {error}", path().display());
+            complain!("parvis: {}: {error}", path().display());
             ExitCode::from(UNAVAILABLE)
         }
     }
 }
 
-/// Prints the last lines of the file that `path` names now; where it is followed, what comes, and then the file that `path`
-/// names by then. Whether there was anything.
-fn print(path: &dyn Fn() -> PathBuf, lines: usize, follow: bool) -> io::Result<bool> {
-    let mut out = io::stdout().lock();
-    let mut name = path();
-    let mut open = opened(&name)?;
-    if let Some(file) = &mut open {
-        let start = start_of_last(file, lines)?;
-        file.seek(SeekFrom::Start(start))?;
-        io::copy(file, &mut out)?;
-        out.flush()?;
-    }
-    if !follow {
-        return Ok(open.is_some());
-    }
-    loop {
-        wait();
-        let mut bytes = Vec::new();
-        match &mut open {
-            Some(file) => _ = file.take(MOST_AT_ONCE).read_to_end(&mut bytes)?,
-            None => open = opened(&name)?,
+/// Prints the log of the day, which may be gzipped by now; whether there was anything.
+fn print(path: &dyn Fn() -> PathBuf, wanted: &Wanted<'_>, node: &Node) -> io::Result<bool> {
+    if wanted.follow {
+        if tail::opened(&path())?.is_none() {
+            // It may come yet, and then it is seen; whoever waits for what never comes knows why.
+            complain!("parvis: {}", absence(wanted, node, &path()));
         }
-        out.write_all(&bytes)?;
-        out.flush()?;
-        let next = path();
-        // The old file is read to its end first: the last lines of a day come a moment after midnight.
-        if next != name && bytes.is_empty() {
-            (name, open) = (next, None);
-        }
+        return tail::print(path, wanted.lines, true);
+    }
+    if tail::print(path, wanted.lines, false)? {
+        return Ok(true);
+    }
+    let mut gzipped = path().into_os_string();
+    gzipped.push(".gz");
+    match tail::opened(gzipped.as_ref())? {
+        Some(file) => tail::print_gzipped(file, wanted.lines).map(|()| true),
+        None => Ok(false),
     }
 }
 
-/// `None`: nothing was written to it yet.
-fn opened(path: &Path) -> io::Result<Option<File>> {
-    match File::open(path) {
-        Ok(file) => Ok(Some(file)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
+/// Why there is no such log.
+fn absence(wanted: &Wanted<'_>, node: &Node, path: &Path) -> String {
+    let account = wanted.account;
+    let (mut others, mut is_known) = (BTreeSet::new(), true);
+    if account != NOBODYS {
+        let document = node.accounts.join(format!("{account}.toml"));
+        if !document.exists() && !has_account(node, account) {
+            return format!("there is no account {account}");
+        }
+        others = log_files(node, account, &document);
+        // What the document says is not known where it is wrong.
+        is_known = others.is_empty() || wanted.log_file.is_none_or(|name| others.remove(name));
     }
-}
-
-/// Where the last `lines` lines of a file begin. Cost: what of the file is read, from its end.
-fn start_of_last(file: &mut File, lines: usize) -> io::Result<u64> {
-    let end = file.seek(SeekFrom::End(0))?;
-    if lines == 0 {
-        return Ok(end);
-    }
-    let (mut start, mut left) = (end, lines);
-    let mut block = vec![0; BLOCK];
-    while start > 0 {
-        let length = start.min(BLOCK as u64) as usize;
-        start -= length as u64;
-        file.seek(SeekFrom::Start(start))?;
-        file.read_exact(&mut block[..length])?;
-        for place in memchr::memrchr_iter(b'\n', &block[..length]) {
-            let behind = start + place as u64 + 1;
-            // The line end at the very end begins no line.
-            left -= usize::from(behind < end);
-            if left == 0 {
-                return Ok(behind);
-            }
+    let others = others.into_iter().collect::<Vec<_>>().join(", ");
+    match (wanted.log_file, wanted.date) {
+        (Some(name), _) if !is_known => {
+            format!("no site of {account} has `log_file = {name:?}`; its log files: {others}")
+        }
+        (log_file, date) => {
+            let day = date.map_or_else(|| "today".to_owned(), |date| format!("on {date}"));
+            let others = match log_file {
+                Some(_) if !others.is_empty() => format!("; its other log files: {others}"),
+                _ => String::new(),
+            };
+            format!("{}: nothing was written {day}{others}", path.display())
         }
     }
-    Ok(0)
 }
 
-/// Until the file is looked at again.
-fn wait() {
-    let until = now() + LOOK_EVERY;
-    while let Some(left) = until.checked_duration_since(now()).filter(|left| !left.is_zero()) {
-        std::thread::park_timeout(left);
-    }
+/// Whether a running node has the account; not, where none answers.
+fn has_account(node: &Node, account: &str) -> bool {
+    let socket = node.admin.socket.clone().unwrap_or_else(|| config::ADMIN_SOCKET.into());
+    let answer = ask::exchange(&socket, &Method::GET, &format!("/status/{account}"), STATUS_PATIENCE);
+    answer.is_ok_and(|answer| answer.status.is_success())
 }
 
-/// How often a followed file is looked at.
-const LOOK_EVERY: Duration = Duration::from_millis(200);
-
-/// Bytes printed before the name of the day's file is looked at again.
-const MOST_AT_ONCE: u64 = 1 << 20;
-
-const BLOCK: usize = 64 << 10;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_last_lines_are_found_from_the_end() {
-        let lines: Vec<String> = (0..50_000).map(|number| format!("line {number}\n")).collect();
-        let text = lines.concat();
-        for (text, lines, begin) in [
-            ("", 3, ""),
-            ("a\nb\nc\n", 2, "b\nc\n"),
-            ("a\nb\nc\n", 3, "a\nb\nc\n"),
-            ("a\nb\nc\n", 9, "a\nb\nc\n"),
-            ("a\nb\nc", 1, "c"),
-            ("a\nb\nc", 2, "b\nc"),
-            ("a\n\n\n", 2, "\n\n"),
-            ("a\nb\n", 0, ""),
-            (text.as_str(), 1, "line 49999\n"),
-        ] {
-            let mut file = tempfile::tempfile().unwrap();
-            file.write_all(text.as_bytes()).unwrap();
-            let start = start_of_last(&mut file, lines).unwrap();
-            assert_eq!(&text[start as usize..], begin, "{lines} of {text:.20}");
-        }
-        let mut file = tempfile::tempfile().unwrap();
-        file.write_all(text.as_bytes()).unwrap();
-        let start = start_of_last(&mut file, 20_000).unwrap();
-        assert!(text[start as usize..].starts_with("line 30000\n"));
-    }
+/// The access logs of the account's sites: none where its document is wrong.
+fn log_files(node: &Node, account: &str, file: &Path) -> BTreeSet<String> {
+    let read = || {
+        let name = AccountName::new(account).ok()?;
+        let (_, content) = config::read_document(file).ok()?;
+        let text = String::from_utf8(content).ok()?;
+        config::check_document(&name, file, &text, node).ok()
+    };
+    let sites = read().map(|document| document.sites).unwrap_or_default();
+    sites.iter().map(|site| site.log_file.as_str().to_owned()).collect()
 }
+
+/// The wall time at which it is noon of a day, in local time.
+fn noon(date: Date) -> Duration {
+    let noon = date.at(12, 0, 0, 0).to_zoned(TimeZone::system());
+    let seconds = noon.map_or(0, |noon| noon.timestamp().as_second());
+    Duration::from_secs(u64::try_from(seconds).unwrap_or_default())
+}
+
+/// Whose log has the requests to hosts that nobody holds.
+const NOBODYS: &str = "_node";
+
+const DAY: Duration = Duration::from_secs(86_400);

@@ -7,12 +7,14 @@ mod diff;
 mod explain;
 mod logs;
 mod outline;
+mod output;
 mod progress;
 mod route;
 mod schema;
 mod settings;
 mod status;
 mod survey;
+mod tail;
 mod watch;
 
 use crate::{app, config};
@@ -32,9 +34,9 @@ pub fn run() -> ExitCode {
         Command::Demo { server: true } => app::demo_server(),
         Command::Route { address, at, steps, config } => route::route(&address, at, steps, &config),
         Command::Status { account, json, watch, door } => ask::status(account.as_deref(), json, watch, &door),
-        Command::Logs { account, follow, site_log, log_file, lines, config } => {
+        Command::Logs { account, follow, site_log, log_file, date, lines, config } => {
             let log_file = (!site_log).then_some(log_file.as_str());
-            logs::logs(&logs::Wanted { account: &account, log_file, lines, follow }, &config)
+            logs::logs(&logs::Wanted { account: &account, log_file, date, lines, follow }, &config)
         }
         Command::Explain { id, json, door } => explain::explain(&id, json, &door),
         Command::Reload { json, door } => ask::reload(json, &door),
@@ -108,7 +110,7 @@ enum Command {
         #[arg(long, hide = true)]
         server: bool,
     },
-    /// Tell which account, site, upstream and certificate an address leads to, and why; exit 1 if nothing answers
+    /// Tell which account, site, upstream and certificate an address leads to, and why; exit 1 if no site answers
     Route {
         /// HOST or HOST/PATH; a URL will do
         address: String,
@@ -145,7 +147,7 @@ enum Command {
         #[command(flatten)]
         door: Door,
     },
-    /// Print the end of an account's log of today
+    /// Print the end of an account's log of today, or of another day
     Logs {
         /// The account; `_node` for requests to hosts that nobody holds
         account: String,
@@ -158,6 +160,9 @@ enum Command {
         /// The access log of sites with this `log_file`
         #[arg(long, value_name = "NAME", default_value = "http", conflicts_with = "site_log")]
         log_file: String,
+        /// The log of this day, in local time
+        #[arg(long, value_name = "YYYY-MM-DD", conflicts_with = "follow")]
+        date: Option<jiff::civil::Date>,
         /// How many lines
         #[arg(long, short = 'n', value_name = "COUNT", default_value_t = 20)]
         lines: usize,
@@ -268,6 +273,7 @@ mod tests {
             "parvis status --watch",
             "parvis logs alice --follow --config f",
             "parvis logs alice --site-log -n 5 --config f",
+            "parvis logs alice --date 2026-03-14",
         ] {
             assert!(Parvis::try_parse_from(line.split(' ')).is_ok(), "{line}");
         }

@@ -2,7 +2,7 @@
 //! values mean.
 
 use crate::config::Printable;
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
 use std::fmt::Write;
 
 /// `value` as indented text, ending with a newline. Cost: grows with the value; its depth is bounded by the parser.
@@ -63,17 +63,29 @@ fn is_table(value: &Value) -> bool {
     value.as_array().is_some_and(|items| items.iter().any(Value::is_object))
 }
 
-fn title(name: &str) -> String {
+pub(super) fn title(name: &str) -> String {
     Printable(&name.replace('_', " ")).to_string()
 }
 
+/// A number with three decimals at most: what is measured is no more exact.
+fn rounded(number: &Number) -> String {
+    let text = number.to_string();
+    match (text.split_once('.'), number.as_f64()) {
+        (Some((_, decimals)), Some(value)) if decimals.len() > 3 => {
+            let text = format!("{value:.3}");
+            text.trim_end_matches('0').trim_end_matches('.').to_owned()
+        }
+        _ => text,
+    }
+}
+
 /// A value on one line.
-fn plain(value: &Value) -> String {
+pub(super) fn plain(value: &Value) -> String {
     match value {
         Value::Null => "-".to_owned(),
         Value::Bool(true) => "yes".to_owned(),
         Value::Bool(false) => "no".to_owned(),
-        Value::Number(number) => number.to_string(),
+        Value::Number(number) => rounded(number),
         Value::String(text) => Printable(text).to_string(),
         Value::Array(items) if items.is_empty() => "-".to_owned(),
         Value::Array(items) => items.iter().map(plain).collect::<Vec<_>>().join(", "),
@@ -126,6 +138,9 @@ accounts
     fn any_value_has_an_outline() {
         for (text, expected) in [
             ("3", "3\n"),
+            ("0.5844999999999999", "0.584\n"),
+            ("3.00004", "3\n"),
+            ("1.25", "1.25\n"),
             ("[]", "\n"),
             ("{}", ""),
             ("\"x\"", "x\n"),

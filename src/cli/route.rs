@@ -1,7 +1,7 @@
 //! `parvis route`: which account, site, upstream and certificate an address leads to, and why. It reads the files as
 //! a cold start would, the node's memory of who was first included; a running node is not asked.
 
-use super::check;
+use super::output::{self, complain};
 use super::progress::Progress;
 use super::survey::{self, Gathered};
 use super::{NO, UNAVAILABLE};
@@ -18,18 +18,18 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// Tells where `address` leads, for who comes to the local address `at`, on the node of `file`, and with `steps` how that
-/// was decided. [`NO`] where nothing answers there.
+/// was decided. [`NO`] where no site answers there.
 pub(super) fn route(address: &str, at: Option<IpAddr>, steps: bool, file: &Path) -> ExitCode {
     let asked = match Asked::parse(address, at) {
         Ok(asked) => asked,
         Err(why) => {
-            eprintln!("parvis: {address:?} {why}");
+            complain!("parvis: {address:?} {why}");
             return ExitCode::from(NO);
         }
     };
-    let node = match config::load_node(file) {
+    let node = match survey::node(file) {
         Ok(node) => node,
-        Err(report) => return check::refuse(&report),
+        Err(code) => return code,
     };
     let (documents, wrong) = documents(&node, &asked);
     let remembered = survey::remembered(&node);
@@ -37,7 +37,7 @@ pub(super) fn route(address: &str, at: Option<IpAddr>, steps: bool, file: &Path)
     let shown = match shown(&node, &documents, &hosts, &asked) {
         Ok(shown) => shown,
         Err(why) => {
-            eprintln!("parvis: {why}");
+            complain!("parvis: {why}");
             return ExitCode::from(UNAVAILABLE);
         }
     };
@@ -47,14 +47,15 @@ pub(super) fn route(address: &str, at: Option<IpAddr>, steps: bool, file: &Path)
     if steps {
         answer.tell_steps(&found, &asked);
     }
-    print!("{}", answer.text);
+    let code = if answer.answers { ExitCode::SUCCESS } else { ExitCode::from(NO) };
+    let code = output::print(&answer.text, code);
     if wrong > 0 {
-        eprintln!(
+        complain!(
             "parvis: wrong documents were left out: {wrong}. `parvis check` tells what is wrong; a running node serves \
              what they said before"
         );
     }
-    if answer.answers { ExitCode::SUCCESS } else { ExitCode::from(NO) }
+    code
 }
 
 /// What is asked: an address as a visitor types it.
@@ -273,6 +274,12 @@ impl Answer {
         }
     }
 
+    /// No site answers, but the node for it.
+    fn no_site(&mut self, answer: &str) {
+        self.answers = false;
+        self.line("answer", answer);
+    }
+
     fn tell_site(&mut self, found: &Found, asked: &Asked, matched: &Matched) {
         let site = matched.site();
         let why = match matched.form.find(&asked.host, asked.path.as_bytes()) {
@@ -284,8 +291,8 @@ impl Answer {
         self.line("site", format_args!("{}{why}", site.name));
         match matched.form.state {
             AccountState::Active => {}
-            AccountState::Maintenance => return self.line("answer", "503: the account is in maintenance"),
-            AccountState::Suspended => return self.line("answer", "403: the account is suspended"),
+            AccountState::Maintenance => return self.no_site("503: the account is in maintenance"),
+            AccountState::Suspended => return self.no_site("403: the account is suspended"),
             AccountState::Moved => {
                 let moved = matched.form.moved().map(|upstream| described(&upstream.spec()));
                 return self.line("moved", moved.unwrap_or_default());

@@ -1,5 +1,6 @@
 //! `parvis schema`, `completions` and `man`: what other programs need to know of the files and the command line.
 
+use super::output::{self, complain};
 use super::{Parvis, UNAVAILABLE};
 use crate::config::{FileKind, schema as schema_of};
 use clap::CommandFactory;
@@ -22,14 +23,15 @@ pub(super) fn schema(of: Option<Kind>) -> ExitCode {
         Kind::Node => FileKind::Node,
         Kind::Account => FileKind::Account,
     });
-    println!("{:#}", schema_of(of));
-    ExitCode::SUCCESS
+    output::print(&format!("{:#}\n", schema_of(of)), ExitCode::SUCCESS)
 }
 
 /// Prints what `shell` completes the command line by.
 pub(super) fn completions(shell: Shell) -> ExitCode {
-    clap_complete::generate(shell, &mut Parvis::command(), "parvis", &mut std::io::stdout());
-    ExitCode::SUCCESS
+    // Into memory, which does not refuse: it panics where it cannot write.
+    let mut text = Vec::new();
+    clap_complete::generate(shell, &mut Parvis::command(), "parvis", &mut text);
+    output::print(&String::from_utf8_lossy(&text), ExitCode::SUCCESS)
 }
 
 /// Writes the manual pages, one for each command, into `directory`.
@@ -37,7 +39,7 @@ pub(super) fn man(directory: &Path) -> ExitCode {
     match clap_mangen::generate_to(Parvis::command().disable_help_subcommand(true), directory) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("parvis: {}: {error}", directory.display());
+            complain!("parvis: {}: {error}", directory.display());
             ExitCode::from(UNAVAILABLE)
         }
     }

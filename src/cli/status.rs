@@ -1,7 +1,7 @@
 //! `parvis status` for people: the node in a few lines, then the accounts that need somebody, the worst first, then the
 //! rest. Turns what the node says into lines; asks nobody.
 
-use super::outline::outline;
+use super::outline::{outline, plain, title};
 use crate::config::Printable;
 use serde_json::{Map, Value};
 use std::fmt::Write;
@@ -97,7 +97,9 @@ fn node(status: &Value, before: Option<(&Value, Duration)>) -> String {
         "attention_total",
         "certificates",
         "contested_total",
+        "problems",
     ];
+    problems(&mut text, status);
     rest(&mut text, status, &told);
     text
 }
@@ -131,7 +133,13 @@ fn account(status: &Value, before: Option<(&Value, Duration)>) -> String {
         let requests = |of: &Value| (0..5).map(|class| whole(of, &format!("/requests/{class}"))).sum();
         let _ = writeln!(text, "requests {}\n", rate(requests(status), Some((requests(before), since))));
     }
-    rest(&mut text, status, &["failures"]);
+    let mut scalars = status.clone();
+    if let Some(requests) = scalars.get_mut("requests") {
+        *requests = Value::String(by_class(requests));
+    }
+    rest(&mut text, &scalars, &["failures", "upstreams", "problems"]);
+    problems(&mut text, status);
+    upstreams(&mut text, status);
     let failures = status.get("failures").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     if !failures.is_empty() {
         text.push_str("last failures (`parvis explain ID` tells more)\n");
@@ -151,6 +159,84 @@ fn account(status: &Value, before: Option<(&Value, Duration)>) -> String {
         );
     }
     text
+}
+
+/// Counts by status class, each with its name.
+fn by_class(requests: &Value) -> String {
+    let counts = requests.as_array().map(Vec::as_slice).unwrap_or_default();
+    let named = counts
+        .iter()
+        .zip(1..)
+        .map(|(count, class)| format!("{class}xx {}", grouped(count.as_u64().unwrap_or_default())));
+    named.collect::<Vec<_>>().join(", ")
+}
+
+/// What is wrong, a line each.
+fn problems(text: &mut String, status: &Value) {
+    let problems = status.get("problems").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    if !problems.is_empty() {
+        text.push_str("\nproblems\n");
+    }
+    for problem in problems {
+        let _ = writeln!(text, "  {}", plain(problem));
+    }
+}
+
+/// The upstreams of an account, and below each the facts of its program.
+fn upstreams(text: &mut String, status: &Value) {
+    let upstreams = status.get("upstreams").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    if !upstreams.is_empty() {
+        text.push_str("\nupstreams\n");
+    }
+    for upstream in upstreams {
+        let fields = upstream.as_object().into_iter().flatten();
+        let fields = fields.filter(|(name, _)| !["name", "program"].contains(&name.as_str()));
+        let fields: Vec<String> =
+            fields.map(|(name, value)| format!("{} {}", title(name), plain(value))).collect();
+        let _ = writeln!(text, "  {}: {}", word(upstream, "/name"), fields.join(", "));
+        if let Some(program) = upstream.get("program").and_then(Value::as_object) {
+            facts(text, program);
+        }
+    }
+}
+
+/// What is known of a program: how it is, why it failed, and the rest.
+fn facts(text: &mut String, program: &Map<String, Value>) {
+    text.push_str("    program\n");
+    let first = ["state", "failure"];
+    let rest = program.iter().filter(|(name, _)| !first.contains(&name.as_str()));
+    let all = first.iter().filter_map(|name| program.get_key_value(*name)).chain(rest);
+    let known: Vec<_> = all.filter(|(_, value)| !value.is_null()).collect();
+    let width = known.iter().map(|(name, _)| title(name).chars().count()).max().unwrap_or_default();
+    for (name, value) in known {
+        let mut label = title(name);
+        for line in wrapped(&plain(value), WIDTH.saturating_sub(width + 8)) {
+            let _ = writeln!(text, "      {label:width$}  {line}");
+            label.clear();
+        }
+    }
+}
+
+/// A text in lines of that many characters, broken at blanks where there are any.
+fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    let mut length = 0;
+    for word in text.split(' ') {
+        let count = word.chars().count();
+        if length > 0 && length + 1 + count > width {
+            lines.push(String::new());
+            length = 0;
+        }
+        if let Some(line) = lines.last_mut() {
+            if length > 0 {
+                line.push(' ');
+                length += 1;
+            }
+            line.push_str(word);
+            length += count;
+        }
+    }
+    lines
 }
 
 /// All fields but those that were told, as they come.
@@ -219,6 +305,9 @@ fn lasting(seconds: u64) -> String {
     }
 }
 
+/// Columns that a screen has.
+const WIDTH: usize = 100;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -260,7 +349,8 @@ front1  parvis 0.1.0, up 1 d 2 h, 2 workers, generation 1,234
   bob-the-second  3 requests wait in its queue
   and 1 more
 
-problems  a.toml: wrong
+problems
+  a.toml: wrong
 ";
         assert_eq!(told(&said(1000), None), expected);
     }
@@ -270,5 +360,45 @@ problems  a.toml: wrong
         let text = told(&said(1500), Some((&said(1000), Duration::from_secs(2))));
         assert!(text.contains("requests 250/s") && text.contains("site 0.0/s"), "{text}");
         assert!(text.contains("process: 0 % of a CPU"), "{text}");
+    }
+
+    #[test]
+    fn an_account_is_told_with_names_and_its_program_line_by_line() {
+        let why =
+            "exited with code 1 after 0.2 s: ".to_owned() + &"Traceback, most recent call last ".repeat(4);
+        let status = json!({
+            "name": "alice", "state": "active", "in_flight": 0, "requests": [0, 3000, 0, 0, 6], "holds": ["a.test"],
+            "refused": [],
+            "upstreams": [
+                { "name": "web", "connections_open": 1, "waiting": 0, "program": {
+                    "state": "failed", "seconds": 4, "pid": null, "cpu_seconds": 0.123456, "failure": why.trim_end() } },
+                { "name": "api", "connections_open": 0, "waiting": 2 },
+            ],
+            "problems": ["a.toml:1:1: one, two", "a.toml:2:1: three"],
+            "failures": [],
+        });
+        let expected = "\
+name       alice
+state      active
+in flight  0
+requests   1xx 0, 2xx 3,000, 3xx 0, 4xx 0, 5xx 6
+holds      a.test
+
+problems
+  a.toml:1:1: one, two
+  a.toml:2:1: three
+
+upstreams
+  web: connections open 1, waiting 0
+    program
+      state        failed
+      failure      exited with code 1 after 0.2 s: Traceback, most recent call last Traceback, most
+                   recent call last Traceback, most recent call last Traceback, most recent call
+                   last
+      seconds      4
+      cpu seconds  0.123
+  api: connections open 0, waiting 2
+";
+        assert_eq!(told(&status, None), expected);
     }
 }

@@ -1,14 +1,34 @@
 //! What a node's files come to, without running it: the accounts as a cold start would enter them into the host
 //! table, and the certificates.
 
+use super::check;
+use super::output::complain;
 use crate::account::{Account, Claim, Form};
 use crate::base::{AccountName, DocumentHash, wall};
-use crate::config::{AttachedCertificate, Document, Node};
+use crate::config::{self, AttachedCertificate, Document, Node};
 use crate::control::Journal;
 use crate::route::{Claims, Decision, DefaultSite, Hosts, Remembered};
 use crate::tls::{CertificateSettings, Certificates};
 use std::collections::HashSet;
+use std::path::Path;
+use std::process::ExitCode;
 use std::sync::{Mutex, PoisonError};
+
+/// The node of `file`, for whoever looks for what is broken: where the file has mistakes that is said in one line, and what is
+/// wrong counts as not written. One that cannot be read, or names no directory of accounts, is refused.
+pub(super) fn node(file: &Path) -> Result<Node, ExitCode> {
+    let report = match config::load_node(file) {
+        Ok(node) => return Ok(node),
+        Err(report) => report,
+    };
+    match config::examine(file, |_| ()).0 {
+        Some(node) if node.accounts != Path::new("") => {
+            complain!("parvis: {}. What is wrong counts as not written", check::mistakes(&report));
+            Ok(node)
+        }
+        _ => Err(check::refuse(&report)),
+    }
+}
 
 /// A list that the threads of a reading add to.
 pub(super) struct Gathered<T>(Mutex<Vec<T>>);
@@ -43,7 +63,7 @@ pub(super) fn form(document: &Document) -> Form {
 pub(super) fn remembered(node: &Node) -> Remembered {
     Journal::peek(&node.state).unwrap_or_else(|error| {
         let state = node.state.display();
-        eprintln!("parvis: who was first is not known: the claims journal in {state}: {error}");
+        complain!("parvis: who was first is not known: the claims journal in {state}: {error}");
         Remembered::default()
     })
 }

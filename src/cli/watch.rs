@@ -2,6 +2,7 @@
 //! what stands there comes from elsewhere.
 
 use super::ask::{self, STATUS_PATIENCE};
+use super::output::complain;
 use super::{Door, UNAVAILABLE, status};
 use crate::base::now;
 use crossterm::event::{self, Event, KeyCode, KeyEvent, KeyModifiers};
@@ -9,6 +10,7 @@ use crossterm::terminal::{self, Clear, ClearType, EnterAlternateScreen, LeaveAlt
 use crossterm::{cursor, execute, queue, style};
 use http::Method;
 use serde_json::Value;
+use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -16,7 +18,7 @@ use std::time::{Duration, Instant};
 /// Shows the status at `path` until somebody has seen enough.
 pub(super) fn watch(path: &str, door: &Door) -> ExitCode {
     if !io::stdout().is_terminal() {
-        eprintln!("parvis: --watch needs a terminal; `parvis status --json` is for programs");
+        complain!("parvis: --watch needs a terminal; `parvis status --json` is for programs");
         return ExitCode::from(UNAVAILABLE);
     }
     // What cannot be asked once is told as it is, not on a screen that vanishes.
@@ -26,7 +28,7 @@ pub(super) fn watch(path: &str, door: &Door) -> ExitCode {
     match Screen::take().and_then(|_screen| show(path, door)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("parvis: the terminal: {error}");
+            complain!("parvis: the terminal: {error}");
             ExitCode::from(UNAVAILABLE)
         }
     }
@@ -93,7 +95,7 @@ fn show(path: &str, door: &Door) -> io::Result<()> {
     }
 }
 
-/// Draws the lines from `top` on, each cut to the screen; where it begins in the end.
+/// Draws the lines from `top` on, each cut to the screen, which `…` shows; where it begins in the end.
 fn draw(lines: &[&str], top: usize) -> io::Result<usize> {
     let (width, height) = terminal::size()?;
     let (width, height) = (usize::from(width.max(1)), usize::from(height.max(2)));
@@ -101,13 +103,13 @@ fn draw(lines: &[&str], top: usize) -> io::Result<usize> {
     let mut out = io::stdout().lock();
     queue!(out, cursor::MoveTo(0, 0))?;
     for line in lines.iter().skip(top).take(height - 1) {
-        let cut: String = line.chars().take(width).collect();
+        let cut = cut(line, width);
         // Line by line, so that nothing flickers.
         queue!(out, style::Print(cut), Clear(ClearType::UntilNewLine), style::Print("\r\n"))?;
     }
     let more = lines.len().saturating_sub(top + height - 1);
     let foot = if more > 0 { format!("q ends, arrows move: {more} lines more") } else { "q ends".to_owned() };
-    let foot: String = foot.chars().take(width).collect();
+    let foot = cut(&foot, width);
     queue!(
         out,
         Clear(ClearType::FromCursorDown),
@@ -116,6 +118,14 @@ fn draw(lines: &[&str], top: usize) -> io::Result<usize> {
     )?;
     out.flush()?;
     Ok(top)
+}
+
+/// As much of a line as is that wide.
+fn cut(line: &str, width: usize) -> Cow<'_, str> {
+    if line.chars().count() <= width {
+        return Cow::Borrowed(line);
+    }
+    line.chars().take(width.saturating_sub(1)).chain(['…']).collect()
 }
 
 fn ends(key: KeyEvent) -> bool {
@@ -140,3 +150,17 @@ const EVERY: Duration = Duration::from_secs(2);
 
 /// Lines that a page is.
 const PAGE: usize = 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_that_is_cut_shows_it() {
+        for (line, width, shown) in
+            [("abc", 3, "abc"), ("abcd", 3, "ab…"), ("äöüß", 2, "ä…"), ("", 1, ""), ("ab", 1, "…")]
+        {
+            assert_eq!(cut(line, width), shown);
+        }
+    }
+}

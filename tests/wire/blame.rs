@@ -466,7 +466,8 @@ fn everywhere(edge: &Edge, cause: Cause, account: Option<&str>, id: &str) {
         wait::until("the customer's line", || {
             let log = edge.site_log(account);
             let line = log.lines().find(|line| line.contains(id))?;
-            assert!(line.contains(&format!("Request failed: {word}")), "{line}");
+            assert!(line.contains(&format!("Request failed: {word}: ")), "{line}");
+            assert!(!line.contains(":  ("), "it says no more: {line}");
             Some(())
         });
     }

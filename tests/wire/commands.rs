@@ -167,6 +167,61 @@ fn logs_are_printed_and_followed() {
     follows.wait().expect("a child");
 }
 
+/// Whoever follows a log follows its name: it may come to be another file, or an empty one.
+#[test]
+fn a_followed_log_may_be_renamed_and_emptied() {
+    use std::io::{BufRead, BufReader, Write};
+    let files = Files::new().set("logs", "http", "\"{account}.log\"");
+    files.write();
+    let logs = files.path().join("logs");
+    let log = logs.join("alice.log");
+    let write = |text: &str| {
+        let file = std::fs::OpenOptions::new().append(true).create(true).open(&log);
+        file.expect("a log").write_all(text.as_bytes()).expect("a log");
+    };
+    write("zero\none\n");
+    let mut follows = std::process::Command::new(crate::support::edge::BINARY)
+        .args(["logs", "alice", "--follow", "-n", "1", "--config", "parvis.toml"])
+        .current_dir(files.path())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .expect("the binary was built");
+    let mut lines = BufReader::new(follows.stdout.take().expect("piped")).lines();
+    let mut expect = |line: &str| assert_eq!(lines.next().expect("a line").expect("text"), line);
+    expect("one");
+    // What is written to the old file before the new one is there comes first.
+    std::fs::rename(&log, logs.join("alice.log.1")).expect("a log");
+    std::fs::OpenOptions::new()
+        .append(true)
+        .open(logs.join("alice.log.1"))
+        .expect("a log")
+        .write_all(b"late\n")
+        .expect("a log");
+    write("new\n");
+    expect("late");
+    expect("new");
+    std::fs::File::create(&log).expect("a log");
+    write("a\n");
+    expect("a");
+    follows.kill().expect("a child");
+    follows.wait().expect("a child");
+}
+
+/// What is missing is named.
+#[test]
+fn restart_says_what_there_is_not() {
+    let edge = Edge::with(&[("alice", &account("\"a.test\"", &Origin::saying("here").address()))]);
+    for (which, why) in [
+        ("nobody", "the node has no account nobody\n"),
+        ("alice", "alice has no program: none of its upstreams has a `command` that runs\n"),
+        ("alice/web", "alice has no program: none of its upstreams has a `command` that runs\n"),
+    ] {
+        let output = edge.command(&["restart", which]);
+        assert_eq!(output.status.code(), Some(1));
+        assert!(text(&output).ends_with(why), "{}", text(&output));
+    }
+}
+
 #[test]
 fn completions_and_manual_pages_are_written() {
     let files = Files::new();

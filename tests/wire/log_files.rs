@@ -161,7 +161,15 @@ fn a_removed_directory_slows_nobody_and_is_told() {
 fn a_wrong_directory_is_named() {
     let origin = Origin::saying("here");
     let files = plain_files().set("logs", "directory", "\"absent\"");
+    // Before anything is lost: by whoever checks, and at the start.
+    let check = files.command(&["check"]);
+    let warned = String::from_utf8(check.stderr).expect("text");
+    assert!(
+        check.status.success()
+            && warned.contains("absent: No such file or directory (os error 2): its lines are lost")
+    );
     let edge = files.document("alice", &account("\"a.test\"", &origin.address())).start();
+    edge.expect_log("absent: No such file or directory (os error 2): its lines are lost until it is there");
     let mut raw = edge.connect();
     let asked = ask_quickly(&mut raw, "a.test", 3);
     wait::until("lost lines", || (counted(&edge, "lost") == asked).then_some(()));
@@ -170,6 +178,13 @@ fn a_wrong_directory_is_named() {
         let mut lines = log.lines().filter(|line| line.contains("log cannot be written"));
         lines.find(|line| line.contains("absent") && line.contains("No such file or directory")).map(drop)
     });
+    // A reload says what it changed, and what is still wrong.
+    let reload = || String::from_utf8(edge.command(&["reload"]).stdout).expect("text");
+    let node = fs::read_to_string(edge.path().join("parvis.toml")).expect("the node file");
+    edge.write_file("parvis.toml", &node.replace("[timeouts]\n", "[timeouts]\nconnect = \"3s\"\n"));
+    let said = reload();
+    assert!(said.contains("[timeouts]") && said.contains("its lines are lost until it is there"), "{said}");
+    assert!(!said.contains("certificates") && !said.contains("[logs]"), "{said}");
 }
 
 /// Whoever may write where their logs are leads the node nowhere else, and holds nobody up.
