@@ -4,10 +4,11 @@ use crate::support::edge::Files;
 use crate::support::{Edge, Origin, Raw, account, program, wait};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{ClientConnection, StreamOwned};
-use std::io::{Read, Write};
+use serde_json::{Value, json};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 
 #[test]
@@ -115,7 +116,43 @@ fn a_browser_draws_it() {
         assert!(request.contains(text), "{text}: {request}");
     }
     let nobody = drawn(&chromium, edge.path(), &format!("{base}/accounts/nobody"));
-    assert!(nobody.contains("there is no such account"), "{nobody}");
+    for text in ["The node has no account nobody.", "<a href=\"/\">The overview</a>", "parvis check"] {
+        assert!(nobody.contains(text), "{text}: {nobody}");
+    }
+    let forgotten = drawn(&chromium, edge.path(), &format!("{base}/requests/0123456789abcdef"));
+    for text in ["remembers no request 0123456789abcdef", "<a href=\"/\">Parvis</a>", "recent_requests"] {
+        assert!(forgotten.contains(text), "{text}: {forgotten}");
+    }
+}
+
+/// Whoever has come to a link, or has marked an id to copy it, still has it after the page was drawn anew, with another failure
+/// above.
+#[test]
+fn what_is_looked_at_stays_while_the_page_is_drawn_anew() {
+    let Some(chromium) = program::find("chromium") else { return };
+    let edge = edge();
+    let fail = || {
+        let answer = edge.connect().send("GET / HTTP/1.1\r\nHost: a.test\r\n\r\n").response();
+        answer.one("x-request-id").to_owned()
+    };
+    let first = fail();
+    let url = format!("http://{}/accounts/alice", edge.listener("127.0.0.1", "page"));
+    let mut browser = Browser::open(&chromium, edge.path(), &url);
+    let link = |id: &str| format!("document.querySelector('a[href=\"/requests/{id}\"]')");
+    let is_there = |id: &str| format!("{} !== null", link(id));
+    browser.until(&is_there(&first));
+    let looked_at = format!(
+        "window.kept = {}; kept.focus(); getSelection().selectAllChildren(kept); getSelection().toString()",
+        link(&first)
+    );
+    assert_eq!(browser.tell(&looked_at), json!(first));
+    let second = fail();
+    browser.until(&is_there(&second));
+    let now = "[document.activeElement === kept, getSelection().toString(), kept.getAttribute('href')]";
+    assert_eq!(browser.tell(now), json!([true, first, format!("/requests/{first}")]));
+    let order =
+        "[...document.querySelectorAll('[data-key=\"Last failures\"] tbody th')].map(it => it.textContent)";
+    assert_eq!(browser.tell(order), json!([second, first]));
 }
 
 /// The page as it stands after its script has asked the node.
@@ -127,6 +164,85 @@ fn drawn(chromium: &Path, directory: &Path, url: &str) -> String {
             .arg(format!("--user-data-dir={}", directory.join("browser").display()))
             .arg(url),
     )
+}
+
+/// A browser with a page, which is asked things over a pipe (the Chrome DevTools Protocol, messages end with a zero byte).
+struct Browser {
+    child: Child,
+    asks: ChildStdin,
+    says: BufReader<ChildStdout>,
+    asked: u64,
+    session: Option<String>,
+}
+
+impl Browser {
+    fn open(chromium: &Path, directory: &Path, url: &str) -> Self {
+        // It reads from descriptor 3 and writes to descriptor 4.
+        let mut child = Command::new("sh")
+            .args(["-c", "exec \"$0\" \"$@\" 3<&0 4>&1 </dev/null >/dev/null"])
+            .arg(chromium)
+            .args(["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"])
+            .args(["--no-first-run", "--disable-background-networking", "--remote-debugging-pipe"])
+            .arg(format!("--user-data-dir={}", directory.join("browser").display()))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("a program that was found");
+        let asks = child.stdin.take().expect("piped");
+        let says = BufReader::new(child.stdout.take().expect("piped"));
+        let mut browser = Self { child, asks, says, asked: 0, session: None };
+        let page = browser.ask("Target.createTarget", &json!({ "url": url }));
+        let attached = json!({ "targetId": page["targetId"], "flatten": true });
+        let session = browser.ask("Target.attachToTarget", &attached);
+        browser.session = session["sessionId"].as_str().map(str::to_owned);
+        browser
+    }
+
+    /// What an expression comes to in the page.
+    #[track_caller]
+    fn tell(&mut self, expression: &str) -> Value {
+        let asked = json!({ "expression": expression, "returnByValue": true });
+        let answer = self.ask("Runtime.evaluate", &asked);
+        assert!(answer.get("exceptionDetails").is_none(), "{expression}: {answer}");
+        answer["result"]["value"].clone()
+    }
+
+    /// Waits until an expression is true in the page.
+    #[track_caller]
+    fn until(&mut self, expression: &str) {
+        wait::until(expression, || (self.tell(expression) == json!(true)).then_some(()));
+    }
+
+    #[track_caller]
+    fn ask(&mut self, method: &str, params: &Value) -> Value {
+        self.asked += 1;
+        let mut message = json!({ "id": self.asked, "method": method, "params": params });
+        if let Some(session) = &self.session {
+            message["sessionId"] = json!(session);
+        }
+        self.asks.write_all(format!("{message}\0").as_bytes()).expect("a browser that listens");
+        loop {
+            let mut said = Vec::new();
+            self.says.read_until(0, &mut said).expect("a browser that answers");
+            assert_eq!(said.pop(), Some(0), "the browser ended");
+            let said: Value = serde_json::from_slice(&said).expect("JSON");
+            if said["id"] == json!(self.asked) {
+                assert!(said.get("error").is_none(), "{method}: {said}");
+                return said["result"].clone();
+            }
+        }
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        let _ = self.asks.write_all(b"{\"id\":0,\"method\":\"Browser.close\"}\0");
+        // It has ended when nobody holds the pipe.
+        let _ = self.says.read_to_end(&mut Vec::new());
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
 }
 
 /// A node with an account whose server is not there.
