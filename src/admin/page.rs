@@ -95,6 +95,11 @@ pub(super) fn broken() -> Page {
     text(StatusCode::INTERNAL_SERVER_ERROR, "the page could not be made\n")
 }
 
+/// A node handed the request on: see `came_by_a_node`.
+pub(super) fn forbidden() -> Page {
+    text(StatusCode::FORBIDDEN, "this is no upstream\n")
+}
+
 pub(super) fn method_not_allowed(allowed: &'static str) -> Page {
     let mut page = text(StatusCode::METHOD_NOT_ALLOWED, format!("allowed: {allowed}\n"));
     page.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));

@@ -3,7 +3,7 @@
 
 use super::Node;
 use super::live::listener_page;
-use super::page::{Page, admin_page, broken, metrics_page};
+use super::page::{Page, admin_page, broken, forbidden, metrics_page};
 use super::socket::{AdminSocket, MetricsListener, PageListener};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -129,8 +129,13 @@ async fn connection<Responding>(
     Responding: Future<Output = Page>,
 {
     let service = service_fn(move |request| {
-        let page = respond(request);
-        async { Ok::<_, Infallible>(page.await) }
+        let page = if came_by_a_node(&request) { None } else { Some(respond(request)) };
+        async {
+            Ok::<_, Infallible>(match page {
+                Some(page) => page.await,
+                None => forbidden(),
+            })
+        }
     });
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -142,6 +147,16 @@ async fn connection<Responding>(
         tracing::debug!(%error, "a connection to the metrics or admin listener broke");
     }
 }
+
+/// Whether a node handed the request on, as to an upstream: an account named this door as one. These doors are for whoever
+/// reaches them, and nobody reaches them as a visitor of a site.
+fn came_by_a_node<T>(request: &http::Request<T>) -> bool {
+    let hops = request.headers().get_all("via").iter();
+    hops.into_iter().any(|hops| memchr::memmem::find(hops.as_bytes(), NODES_HOP).is_some())
+}
+
+/// What every request to an upstream has in its `Via`: a node's pseudonym begins so.
+const NODES_HOP: &[u8] = b" parvis-";
 
 /// A pair of Prometheus servers, a load balancer's probes from several machines, and somebody with curl.
 const METRICS_BOUNDS: Bounds =

@@ -34,6 +34,29 @@ fn run_names_the_socket_it_cannot_have() {
     }
 }
 
+/// An account may name the node's own doors as its upstreams, and its visitors find them closed.
+#[test]
+fn no_visitor_comes_in_by_the_doors_of_the_operator() {
+    let files = Files::new().set("admin", "page", "\"127.0.0.1:0\"");
+    let socket = files.path().join("admin.sock");
+    let edge = files.start();
+    let (metrics, page) = (edge.listener("127.0.0.1", "metrics"), edge.listener("127.0.0.1", "page"));
+    let doors = [format!("unix:{}", socket.display()), metrics.to_string(), page.to_string()];
+    // The page in clear answers to these names alone.
+    let hosts = ["eve.test", "mallory.test", "localhost"];
+    for (host, door) in hosts.into_iter().zip(&doors) {
+        let name = host.split('.').next().expect("a name");
+        edge.write_document(name, &account(&format!("\"{host}\""), door));
+        edge.expect_log(&format!("document applied account={name}"));
+        for request in ["POST /drain", "GET /status", "GET /metrics", "GET /"] {
+            let request = format!("{request} HTTP/1.1\r\nHost: {host}\r\nContent-Length: 0\r\n\r\n");
+            let answer = edge.connect().send(request).response();
+            assert_eq!((answer.status(), answer.text()), (403, "this is no upstream\n"), "{door}");
+        }
+    }
+    assert!(edge.command(&["status"]).status.success());
+}
+
 #[test]
 fn status_reload_and_drain_talk_to_the_node() {
     let origin = Origin::saying("here");
