@@ -77,14 +77,12 @@ fn print(path: &dyn Fn() -> PathBuf, wanted: &Wanted<'_>, node: &Node) -> io::Re
         }
         return tail::print(path, wanted.lines, true);
     }
-    if tail::print(path, wanted.lines, false)? {
-        return Ok(true);
-    }
     let mut gzipped = path().into_os_string();
     gzipped.push(".gz");
     match tail::opened(gzipped.as_ref())? {
-        Some(file) => tail::print_gzipped(file, wanted.lines).map(|()| true),
-        None => Ok(false),
+        // What came after it was compressed stands beside it until the next midnight.
+        Some(file) => tail::print_gzipped(file, tail::opened(&path())?, wanted.lines).map(|()| true),
+        None => tail::print(path, wanted.lines, false),
     }
 }
 

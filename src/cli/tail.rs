@@ -3,9 +3,11 @@
 
 use crate::base::now;
 use flate2::read::MultiGzDecoder;
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
 use std::collections::VecDeque;
 use std::fs::{self, File, Metadata};
-use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
+use std::io::{self, BufRead, BufReader, IsTerminal, Read, Seek, SeekFrom, StdoutLock, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -13,7 +15,7 @@ use std::time::Duration;
 /// Prints the last lines of the file that `path` names now; where it is followed, what comes, and then the file that `path`
 /// names by then. Whether there was anything.
 pub(super) fn print(path: &dyn Fn() -> PathBuf, lines: usize, follow: bool) -> io::Result<bool> {
-    let mut out = io::stdout().lock();
+    let mut out = Screen::new();
     let mut name = path();
     let mut open = opened(&name)?;
     if let Some(file) = &mut open {
@@ -51,9 +53,11 @@ pub(super) fn print(path: &dyn Fn() -> PathBuf, lines: usize, follow: bool) -> i
     }
 }
 
-/// Prints the last lines of a gzipped file. Cost: the file is unpacked whole; the lines that are printed are kept.
-pub(super) fn print_gzipped(file: File, lines: usize) -> io::Result<()> {
-    let mut unpacked = BufReader::new(MultiGzDecoder::new(file));
+/// Prints the last lines of a gzipped file and of what came later. Cost: the file is unpacked whole; the lines that are printed
+/// are kept.
+pub(super) fn print_gzipped(gzipped: File, later: Option<File>, lines: usize) -> io::Result<()> {
+    let later: Box<dyn Read> = later.map_or_else(|| Box::new(io::empty()) as _, |file| Box::new(file) as _);
+    let mut unpacked = BufReader::new(MultiGzDecoder::new(gzipped).chain(later));
     let mut last = VecDeque::new();
     loop {
         let mut line = Vec::new();
@@ -65,7 +69,7 @@ pub(super) fn print_gzipped(file: File, lines: usize) -> io::Result<()> {
             last.pop_front();
         }
     }
-    let mut out = io::stdout().lock();
+    let mut out = Screen::new();
     last.iter().try_for_each(|line| out.write_all(line))?;
     out.flush()
 }
@@ -105,12 +109,46 @@ fn opened_now(path: &dyn Fn() -> PathBuf) -> io::Result<(PathBuf, Option<File>)>
     Ok((name, open))
 }
 
-/// `None`: nothing was written to it yet.
+/// `None`: nothing was written to it yet. The account may write where its logs are, and whoever looks may be root: a link is not
+/// followed, and nothing but a file is opened.
 pub(super) fn opened(path: &Path) -> io::Result<Option<File>> {
-    match File::open(path) {
-        Ok(file) => Ok(Some(file)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let file = match rustix::fs::open(path, flags, Mode::empty()) {
+        Ok(file) => File::from(file),
+        Err(Errno::NOENT) => return Ok(None),
+        Err(Errno::LOOP) => return Err(io::Error::other("it is a link, and no link is followed here")),
+        Err(error) => return Err(error.into()),
+    };
+    if file.metadata()?.is_file() { Ok(Some(file)) } else { Err(io::Error::other("it is not a file")) }
+}
+
+/// Standard output. What a terminal would obey is not let through to one: a log is not always the node's alone to write.
+struct Screen {
+    out: StdoutLock<'static>,
+    is_terminal: bool,
+}
+
+impl Screen {
+    fn new() -> Self {
+        let out = io::stdout().lock();
+        Self { is_terminal: out.is_terminal(), out }
+    }
+}
+
+impl Write for Screen {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if !self.is_terminal {
+            return self.out.write(bytes);
+        }
+        let tame =
+            |letter: char| if letter.is_control() && !matches!(letter, '\n' | '\t') { '?' } else { letter };
+        let text: String = String::from_utf8_lossy(bytes).chars().map(tame).collect();
+        self.out.write_all(text.as_bytes())?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
     }
 }
 
