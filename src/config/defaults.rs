@@ -53,7 +53,7 @@ pub(super) const RECENT_REQUESTS: Setting<u32> = Setting {
     effect: "Requests that the node remembers for `parvis explain`, over all workers; 0: none. Half of them are for failures \
              alone, where whoever fails most gives way.",
     reason: "A ticket with an id comes minutes after its failure, and failures are few.",
-    cost: "520 bytes each, taken as they are written. Takes effect at a restart.",
+    cost: "520 bytes each, taken as they are written, and 40 at the start. Takes effect at a restart.",
 };
 
 /// `[[listen]] tls`.

@@ -17,7 +17,7 @@ use std::sync::atomic::{
     Ordering::{Acquire, Relaxed, Release},
     fence,
 };
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 /// What is remembered of a request. Texts are cut where they are long.
@@ -99,7 +99,9 @@ pub struct Recaller {
 /// A worker's slots: first those of requests that did not fail, then the failures.
 #[derive(Debug)]
 struct Slots {
-    slots: Box<[Slot]>,
+    /// In blocks of [`BLOCK`], which are made when they are written first.
+    blocks: Box<[OnceLock<Box<[Slot]>>]>,
+    all: usize,
     /// How many of them are of requests that did not fail.
     served: usize,
 }
@@ -121,24 +123,24 @@ impl Recent {
     pub fn worker(&self) -> Recaller {
         let failures = self.slots / 2;
         let served = self.slots - failures;
-        let slot = || Slot { turn: AtomicU64::new(0), words: std::array::from_fn(|_| AtomicU64::new(0)) };
-        let slots = Slots { slots: std::iter::repeat_with(slot).take(self.slots).collect(), served };
-        let slots = Arc::new(slots);
+        let blocks = std::iter::repeat_with(OnceLock::new).take(self.slots.div_ceil(BLOCK)).collect();
+        let slots = Arc::new(Slots { blocks, all: self.slots, served });
         self.workers.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&slots));
         Recaller { slots, next: Cell::new(0), failures: RefCell::new(Places::new(failures)) }
     }
 
     /// The request with this id, if it is remembered. Cost: a look at every slot.
     pub fn find(&self, id: &str) -> Option<Recalled<String>> {
-        let id = id.as_bytes();
-        self.each().find(|recalled| recalled.id.as_bytes() == id)
+        let id: [u8; 16] = id.as_bytes().try_into().ok()?;
+        let halves = halves(RequestId::from_text(id)).map(u64::from_le_bytes);
+        self.each(move |slot| slot.word(0) == halves[0] && slot.word(1) == halves[1]).next()
     }
 
     /// The last failures of an account, the newest first, at most `most`.
     pub fn failures(&self, account: &str, most: usize) -> Vec<Recalled<String>> {
         let of_account =
             |recalled: &Recalled<String>| recalled.cause.is_some() && recalled.texts.account == account;
-        let mut failures: Vec<_> = self.each().filter(of_account).collect();
+        let mut failures: Vec<_> = self.each(Slot::is_failure).filter(of_account).collect();
         failures.sort_unstable_by_key(|recalled| std::cmp::Reverse(recalled.completed));
         failures.truncate(most);
         failures
@@ -147,7 +149,8 @@ impl Recent {
     /// What failed since a wall time, by account and cause, the most often first: as far as it is remembered.
     pub fn failing(&self, since: Duration) -> HashMap<String, Vec<Failing>> {
         let mut failing: HashMap<String, Vec<Failing>> = HashMap::new();
-        for recalled in self.each().filter(|recalled| recalled.completed >= since) {
+        let is_lately = |slot: &Slot| slot.is_failure() && slot.word(2) >= micros(since);
+        for recalled in self.each(is_lately) {
             let Some(cause) = recalled.cause else { continue };
             if recalled.texts.account.is_empty() {
                 continue;
@@ -171,22 +174,26 @@ impl Recent {
         failing
     }
 
-    /// Everything that is remembered.
-    fn each(&self) -> impl Iterator<Item = Recalled<String>> {
+    /// What is remembered in slots that look as if it were wanted: they may be written meanwhile.
+    fn each(&self, is_wanted: impl Fn(&Slot) -> bool + Copy) -> impl Iterator<Item = Recalled<String>> {
         let workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        workers
-            .into_iter()
-            .flat_map(|slots| (0..slots.slots.len()).filter_map(move |place| slots.slots[place].read()))
+        workers.into_iter().flat_map(move |slots| {
+            (0..slots.all).filter_map(move |place| {
+                let slot = slots.written(place).filter(|slot| is_wanted(slot))?;
+                slot.read()
+            })
+        })
     }
 }
 
 impl Recaller {
     /// Whether anything is remembered: ask before a [`Recalled`] is put together.
     pub fn is_on(&self) -> bool {
-        !self.slots.slots.is_empty()
+        self.slots.all > 0
     }
 
-    /// Remembers a request. Cost: a copy of its texts and some twenty plain stores; no lock, no allocation.
+    /// Remembers a request. Cost: a copy of its texts and some twenty plain stores; no lock, and no allocation but of the first
+    /// in each block.
     pub fn remember(&self, recalled: &Recalled<&[u8]>) {
         let failure = recalled.cause.and_then(|cause| {
             let party = hash(recalled.texts.account) ^ (cause as u64).wrapping_mul(SPREAD);
@@ -200,13 +207,33 @@ impl Recaller {
             },
             |place| self.slots.served + place,
         );
-        if let Some(slot) = self.slots.slots.get(place) {
+        if let Some(slot) = self.slots.to_write(place) {
             slot.write(recalled);
         }
     }
 }
 
+impl Slots {
+    fn written(&self, place: usize) -> Option<&Slot> {
+        self.blocks.get(place / BLOCK)?.get()?.get(place % BLOCK)
+    }
+
+    fn to_write(&self, place: usize) -> Option<&Slot> {
+        let slot = || Slot { turn: AtomicU64::new(0), words: std::array::from_fn(|_| AtomicU64::new(0)) };
+        let block = self.blocks.get(place / BLOCK)?;
+        block.get_or_init(|| std::iter::repeat_with(slot).take(BLOCK).collect()).get(place % BLOCK)
+    }
+}
+
 impl Slot {
+    fn word(&self, place: usize) -> u64 {
+        self.words[place].load(Relaxed)
+    }
+
+    fn is_failure(&self) -> bool {
+        self.word(9) >> 16 != NO_CAUSE
+    }
+
     fn write(&self, recalled: &Recalled<&[u8]>) {
         let turn = self.turn.load(Relaxed);
         self.turn.store(turn | 1, Relaxed);
@@ -329,6 +356,9 @@ fn hash(name: &[u8]) -> u64 {
         .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
+/// Slots made at a time: some 33 KB.
+const BLOCK: usize = 64;
+
 /// Sets the causes of one account far apart: 2^64 by the golden ratio, an odd number.
 const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
 
@@ -445,7 +475,7 @@ mod tests {
         });
         let mut seen = 0;
         while !writer.is_finished() || seen == 0 {
-            for recalled in recent.each() {
+            for recalled in recent.each(|_| true) {
                 assert_eq!(recalled.texts.path, recalled.sent.to_string());
                 assert_eq!(recalled.id, RequestId::from_random(u128::from(recalled.sent)));
                 seen += 1;
