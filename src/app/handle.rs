@@ -2,10 +2,11 @@
 
 use crate::admin::{Node, Readiness, Refused, Reply};
 use crate::base::{AccountName, UpstreamName};
-use crate::config::Report;
+use crate::config::{Node as Settings, Report, Retention};
 use crate::control::{self, Command, Reloaded};
 use crate::route::Hosts;
 use crate::telemetry::{AccountSource, Metrics, Recent, RetentionSource};
+use arc_swap::ArcSwap;
 use serde::Serialize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -149,8 +150,13 @@ pub fn account_source(hosts: Arc<Hosts>) -> AccountSource {
 }
 
 /// How long accounts say that their logs are kept, for the thread that deletes them.
-pub fn retention_source(hosts: Arc<Hosts>) -> RetentionSource {
-    Box::new(move |name| hosts.account(name)?.form().log_retention)
+///
+/// Of an account that is not served but has a document, nothing is known: its logs are kept.
+pub fn retention_source(hosts: Arc<Hosts>, node: Arc<ArcSwap<Settings>>) -> RetentionSource {
+    Box::new(move |name| match hosts.account(name) {
+        Some(account) => account.form().log_retention,
+        None => node.load().accounts.join(format!("{name}.toml")).exists().then_some(Retention(None)),
+    })
 }
 
 const STARTING: u8 = 0;

@@ -224,11 +224,11 @@ impl Running {
         let (names, resolving) = names();
         let reach = Reach::new(node.upstreams.clone(), names);
         let hosts = Arc::new(Hosts::reaching(Arc::clone(&reach)));
-        log_writer.keep_by(handle::retention_source(Arc::clone(&hosts)));
         metrics.observe_accounts(handle::account_source(Arc::clone(&hosts)));
         let workers = node.workers;
         let recent = Arc::new(Recent::new(node.admin.recent_requests, workers));
         let node = Arc::new(ArcSwap::from_pointee(node));
+        log_writer.keep_by(handle::retention_source(Arc::clone(&hosts), Arc::clone(&node)));
         let lists = Arc::new(Lists::default());
         let (settles, settled) = unbounded_channel();
         let (programs, wish) = Programs::new(

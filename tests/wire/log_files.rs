@@ -226,19 +226,25 @@ fn standard_output_has_both_logs() {
         .stdout_to("stdout")
         .document("alice", &account("\"a.test\"", &origin.address()))
         .document("bob", &account("\"b.test\"", gone))
+        .document(
+            "eve",
+            &(account("\"e.test\"", &origin.address()) + "log_format = \"site:bob {status} web: mine\"\n"),
+        )
         .start();
     let mut raw = edge.connect();
-    for host in ["a.test", "b.test"] {
+    for host in ["a.test", "b.test", "e.test"] {
         raw.send(format!("GET /x HTTP/1.1\r\nHost: {host}\r\n\r\n")).response();
     }
-    let mut said: Vec<String> = wait::until("three lines", || {
+    let mut said: Vec<String> = wait::until("four lines", || {
         let text = fs::read_to_string(edge.path().join("stdout")).expect("standard output");
-        (text.lines().count() == 3).then(|| text.lines().map(str::to_owned).collect())
+        (text.lines().count() == 4).then(|| text.lines().map(str::to_owned).collect())
     });
     said.sort_unstable();
     assert!(said[0].starts_with("a.test 127.0.0.1 - - ["), "{said:?}");
-    assert!(said[1].starts_with("b.test 127.0.0.1 - - ["), "{said:?}");
-    assert!(said[2].starts_with("site:bob 20") && said[2].contains(" web: Request failed: "), "{said:?}");
+    // Nobody writes a line of somebody else's site log.
+    assert_eq!(said[1], "access:eve site:bob 200 web: mine");
+    assert!(said[2].starts_with("b.test 127.0.0.1 - - ["), "{said:?}");
+    assert!(said[3].starts_with("site:bob 20") && said[3].contains(" web: Request failed: "), "{said:?}");
     assert_eq!(fs::read_dir(edge.path().join("logs")).expect("a directory").count(), 0);
 }
 

@@ -122,7 +122,8 @@ const ENTER: OFlags = OFlags::PATH.union(OFlags::DIRECTORY);
 /// `NONBLOCK` is for what is no file: opening a FIFO would wait for its other end.
 const SAFE: OFlags = OFlags::NONBLOCK.union(OFlags::NOCTTY);
 
-const APPEND: OFlags = OFlags::WRONLY.union(OFlags::APPEND).union(OFlags::CREATE).union(SAFE);
+/// Read, too: what it ends with says how to go on.
+const APPEND: OFlags = OFlags::RDWR.union(OFlags::APPEND).union(OFlags::CREATE).union(SAFE);
 
 const READ: OFlags = OFlags::RDONLY.union(SAFE);
 

@@ -85,6 +85,13 @@ impl LogFiles {
         }
     }
 
+    /// Takes over what lines another's files lack. They are tried again at once: somebody may have made room.
+    pub(super) fn inherit(&mut self, old: Self, now: Instant) {
+        let again = |failing: Failing| Failing { retry_at: now, ..failing };
+        self.failing = old.failing.into_iter().map(|(owner, failing)| (owner, again(failing))).collect();
+        self.losses = old.losses;
+    }
+
     /// Takes a line for its file. It is written at the next [`flush`](Self::flush), or when enough is gathered.
     pub(super) fn take(&mut self, entry: &Entry<'_>, now: Instant) -> Outcome {
         let day = self.local_time.day(entry.seconds);
@@ -228,12 +235,19 @@ impl LogFile {
     }
 
     fn write(&mut self, directory: Result<&LogDirectory, Errno>) -> Result<Outcome, Errno> {
-        let open = || directory?.append(&self.path).map_err(|error| errno(&error));
-        let mut file = self.file.take().map_or_else(open, Ok)?;
+        let open = |pending: &mut Pending| {
+            let file = directory?.append(&self.path).map_err(|error| errno(&error))?;
+            pending.follows(&file);
+            Ok::<_, Errno>(file)
+        };
+        let mut file = match self.file.take() {
+            Some(file) => file,
+            None => open(&mut self.pending)?,
+        };
         let mut outcome = self.pending.write(&file);
         if outcome.error.is_none() && is_deleted(&file) {
             // Compressed or deleted meanwhile, perhaps before these lines: they are written once more.
-            file = open()?;
+            file = open(&mut self.pending)?;
             outcome = self.pending.write(&file);
         }
         self.file = Some(file).filter(|_| outcome.error.is_none());

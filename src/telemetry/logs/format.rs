@@ -193,9 +193,11 @@ pub(super) fn write_word(line: &mut Vec<u8>, value: Option<&[u8]>) {
 }
 
 /// Writes bytes of the network as Apache does: `"` and `\` behind a backslash, tabs and line ends by their
-/// letter, other control characters and all above ASCII as `\xhh`. At most [`MOST_FIELD_BYTES`] of them.
+/// letter, other control characters and all above ASCII as `\xhh`. Ends when it has written [`MOST_FIELD_BYTES`].
 fn write_escaped(line: &mut Vec<u8>, bytes: &[u8]) {
+    let most = line.len() + MOST_FIELD_BYTES;
     let mut rest = &bytes[..bytes.len().min(MOST_FIELD_BYTES)];
+    let mut is_cut = rest.len() < bytes.len();
     // Looked at without a way out in the middle, many bytes are looked at at a time: nearly always that is all.
     let all_plain = rest.iter().fold(true, |plain, byte| plain & is_plain(*byte));
     if all_plain {
@@ -203,6 +205,10 @@ fn write_escaped(line: &mut Vec<u8>, bytes: &[u8]) {
         rest = &[];
     }
     while let Some(plain) = rest.iter().position(|byte| !is_plain(*byte)) {
+        if line.len() + plain >= most {
+            (rest, is_cut) = (&rest[..most.saturating_sub(line.len()).min(plain)], true);
+            break;
+        }
         line.extend_from_slice(&rest[..plain]);
         match rest[plain] {
             special @ (b'"' | b'\\') => line.extend_from_slice(&[b'\\', special]),
@@ -216,8 +222,9 @@ fn write_escaped(line: &mut Vec<u8>, bytes: &[u8]) {
         }
         rest = &rest[plain + 1..];
     }
-    line.extend_from_slice(rest);
-    if bytes.len() > MOST_FIELD_BYTES {
+    let left = most.saturating_sub(line.len()).min(rest.len());
+    line.extend_from_slice(&rest[..left]);
+    if is_cut || left < rest.len() {
         line.extend_from_slice(b"...");
     }
 }

@@ -3,7 +3,9 @@
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
+use std::fs::File;
 use std::os::fd::AsFd;
+use std::os::unix::fs::FileExt;
 
 /// Whole lines that wait for a write.
 #[derive(Debug, Default)]
@@ -32,6 +34,19 @@ impl Outcome {
 }
 
 impl Pending {
+    /// What comes is put behind what a file has: which may end in half a line, of a disk that was full.
+    pub(super) fn follows(&mut self, file: &File) {
+        let end = file.metadata().map_or(0, |metadata| metadata.len());
+        let mut last = [b'\n'];
+        if let Some(place) = end.checked_sub(1) {
+            // Where it cannot be read nothing is known, and an empty line does less harm than a line that is lost in another.
+            let is_read = file.read_exact_at(&mut last, place).is_ok();
+            self.torn = !is_read || last != [b'\n'];
+        } else {
+            self.torn = false;
+        }
+    }
+
     pub(super) fn push(&mut self, line: &[u8]) {
         self.bytes.extend_from_slice(line);
     }

@@ -136,16 +136,34 @@ impl Sink {
         match &mut self.accounts {
             Accounts::Files(files) => files.take(entry, now),
             Accounts::StandardOutput { pending, .. } => {
-                if entry.log == Log::Site {
-                    // No line of an access log begins like this: a host has no colon, unless it has brackets too.
-                    for part in [SITE_LINE, entry.account, " "] {
-                        pending.push(part.as_bytes());
+                // What an account's own format makes may begin like somebody's site log, and then says whose it is.
+                let kind = match entry.log {
+                    Log::Site => Some(SITE_LINE),
+                    _ if [SITE_LINE, ACCESS_LINE]
+                        .iter()
+                        .any(|kind| entry.line.starts_with(kind.as_bytes())) =>
+                    {
+                        Some(ACCESS_LINE)
                     }
+                    _ => None,
+                };
+                for part in kind.into_iter().flat_map(|kind| [kind, entry.account, " "]) {
+                    pending.push(part.as_bytes());
                 }
                 pending.push(entry.line);
                 if pending.is_large() { self.accounts.flush(now) } else { Outcome::default() }
             }
             Accounts::Journal(journal) => journal.take(entry, now),
+        }
+    }
+
+    /// Takes over which lines are missing, so that it is still told.
+    fn inherit(&mut self, old: Self, now: Instant) {
+        if let (Accounts::Files(files), Accounts::Files(old)) = (&mut self.accounts, old.accounts) {
+            files.inherit(*old, now);
+        }
+        if let (Some(files), Some(old)) = (&mut self.connections, old.connections) {
+            files.inherit(*old, now);
         }
     }
 
@@ -210,7 +228,8 @@ impl Writer {
         self.rings.extend(rings);
         if let Some(sink) = sink {
             // Dropping the old one closes its files; everything taken was written at the end of a round.
-            self.sink = sink;
+            let old = std::mem::replace(&mut self.sink, sink);
+            self.sink.inherit(old, now);
         }
         for ring in &mut self.rings {
             // What arrives meanwhile waits for the next round: no ring keeps the others waiting.
@@ -243,6 +262,9 @@ impl Writer {
 
 /// What a line of a site log begins with on standard output; the account and a space follow.
 const SITE_LINE: &str = "site:";
+
+/// The same for a line of an access log that begins like one of either kind.
+const ACCESS_LINE: &str = "access:";
 
 /// A line stands in its file this long after what it tells at the latest, unless the disk is slow. Ten wake-ups a
 /// second cost nothing; a worker whose ring fills faster wakes the thread.

@@ -38,6 +38,43 @@ fn the_path_follows_the_date_of_the_line() {
     assert_eq!(read("http-2026-03-15.log"), "after\n");
 }
 
+/// Of a disk that was full: whoever opens the file next does not know what was written last.
+#[test]
+fn what_follows_half_a_line_begins_a_line() {
+    let directory = tempfile::tempdir().unwrap();
+    fs::create_dir(directory.path().join("alice")).unwrap();
+    let path = directory.path().join("alice/http.log");
+    let now = base::now();
+    for (before, after) in
+        [("whole\nhalf", "whole\nhalf\nline\n"), ("whole\n", "whole\nline\n"), ("", "line\n")]
+    {
+        fs::write(&path, before).unwrap();
+        let mut files = files(directory.path(), "{account}/http.log");
+        files.take(&entry("alice", "line\n"), now);
+        assert_eq!(files.flush(now), written(1));
+        assert_eq!(fs::read_to_string(&path).unwrap(), after);
+    }
+}
+
+/// Somebody makes room and reloads: what was lost until then is told all the same.
+#[test]
+fn a_reload_forgets_no_loss() {
+    let directory = tempfile::tempdir().unwrap();
+    let now = base::now();
+    let absent = directory.path().join("logs");
+    let mut old = files(&absent, "{account}/http.log");
+    old.take(&entry("alice", "one\ntwo\n"), now);
+    assert_eq!(old.flush(now).lost, 2);
+    fs::create_dir(&absent).unwrap();
+    let mut files = files(&absent, "{account}/http.log");
+    files.inherit(old, now);
+    files.take(&entry("alice", "three\n"), now);
+    // And a line in the site log.
+    assert_eq!(files.flush(now), written(2));
+    let told = fs::read_to_string(absent.join("alice/sites/2026-03-14.log")).unwrap();
+    assert!(told.contains("access log: 2 lines of \"http\" are missing: No such file"), "{told}");
+}
+
 #[test]
 fn each_log_has_a_path_of_its_own() {
     let directory = tempfile::tempdir().unwrap();
