@@ -9,13 +9,14 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::future::Future;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{sleep, timeout};
 
 /// Serves `/metrics`, `/metrics/accounts/NAME`, `/live` and `/ready` until it is dropped, and its connections with it.
@@ -43,13 +44,13 @@ pub async fn serve_page(listener: PageListener, node: Arc<impl Node>) -> Infalli
         async move { listener_page(&*node, &request, &listener).await }
     };
     match listener.acceptor() {
-        None => serve(|| listener.accept(), open_at_once, respond, ADMIN_BOUNDS).await,
+        None => serve(|| listener.accept(), open_at_once, respond, PAGE_BOUNDS).await,
         Some(acceptor) => {
             let open = move |stream| {
                 let acceptor = acceptor.clone();
                 async move { acceptor.accept(stream).await }
             };
-            serve(|| listener.accept(), open, respond, ADMIN_BOUNDS).await
+            serve(|| listener.accept(), open, respond, PAGE_BOUNDS).await
         }
     }
 }
@@ -77,6 +78,8 @@ pub(super) struct Bounds {
     pub(super) header: Duration,
     /// However a peer behaves, its place is free again after this.
     pub(super) connection: Duration,
+    /// Whether whoever reaches an address comes in: then the oldest connection makes room for a new one.
+    pub(super) is_open_to_strangers: bool,
 }
 
 pub(super) async fn serve<Io, Opened, Accepting, Opening, Responding>(
@@ -92,11 +95,20 @@ where
     Responding: Future<Output = Page> + Send + 'static,
 {
     let mut connections = JoinSet::new();
+    // By age; those that are over among them.
+    let mut places: VecDeque<AbortHandle> = VecDeque::new();
     loop {
-        // Who finds all places taken waits in the listener's queue.
         while connections.len() >= bounds.connections {
+            if bounds.is_open_to_strangers
+                && let Some(oldest) = places.pop_front()
+            {
+                // Whoever only holds places keeps nobody from `/ready`.
+                oldest.abort();
+            }
+            // Else whoever finds all places taken waits in the listener's queue.
             connections.join_next().await;
         }
+        places.retain(|place| !place.is_finished());
         tokio::select! {
             accepted = accept() => match accepted {
                 Ok(io) => {
@@ -108,7 +120,7 @@ where
                             Err(_) => {}
                         }
                     };
-                    connections.spawn(timeout(bounds.connection, connection));
+                    places.push_back(connections.spawn(timeout(bounds.connection, connection)));
                 }
                 Err(error) => {
                     // The peer left in the queue, or there are no descriptors: a moment will help either way.
@@ -159,12 +171,18 @@ fn came_by_a_node<T>(request: &http::Request<T>) -> bool {
 const NODES_HOP: &[u8] = b" parvis-";
 
 /// A pair of Prometheus servers, a load balancer's probes from several machines, and somebody with curl.
-const METRICS_BOUNDS: Bounds =
-    Bounds { connections: 64, header: Duration::from_secs(15), connection: Duration::from_secs(120) };
+const METRICS_BOUNDS: Bounds = Bounds {
+    connections: 64,
+    header: Duration::from_secs(15),
+    connection: Duration::from_secs(120),
+    is_open_to_strangers: true,
+};
 
 /// An operator's terminals, and scripts. Two minutes are longer than a reload of everything takes.
-const ADMIN_BOUNDS: Bounds =
-    Bounds { connections: 16, header: Duration::from_secs(15), connection: Duration::from_secs(120) };
+const ADMIN_BOUNDS: Bounds = Bounds { connections: 16, is_open_to_strangers: false, ..METRICS_BOUNDS };
+
+/// Browsers of a few people.
+const PAGE_BOUNDS: Bounds = Bounds { connections: 16, ..METRICS_BOUNDS };
 
 const MOST_HEADERS: usize = 64;
 
