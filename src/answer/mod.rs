@@ -12,7 +12,7 @@ pub use page::Told;
 pub use pages::{Pages, Unread};
 pub use wishes::{Form, Language, Wishes};
 
-use crate::base::{Buffer, Headers, Refusal, RequestId};
+use crate::base::{Buffer, FieldLines, Headers, Refusal, RequestId};
 use crate::message::{BodyLength, ResponseHead, push_line, push_proxy_status};
 use std::borrow::Cow;
 
@@ -120,12 +120,7 @@ impl Answer {
 
 impl Headers for Answer {
     fn header(&self, name: &str) -> Option<&[u8]> {
-        let mut lines = self.lines().split(|byte| *byte == b'\n');
-        lines.find_map(|line| {
-            let colon = line.iter().position(|byte| *byte == b':')?;
-            let is_it = line[..colon].eq_ignore_ascii_case(name.as_bytes());
-            is_it.then(|| line[colon + 1..].trim_ascii())
-        })
+        FieldLines(self.lines()).named(name).next()
     }
 }
 

@@ -31,7 +31,7 @@ pub use cause::{Blame, Cause, Refusal, Verdict};
 pub use clock::{Clock, now, system_time, wall};
 pub use drain::{Drain, DrainSwitch};
 pub use hash::{DocumentHash, NoHash};
-pub use headers::Headers;
+pub use headers::{FieldLines, Headers};
 pub use host::{Authority, Host, HostError, HostPattern, PathPrefix, SiteAddress};
 pub use id::{AccountName, LogFileName, NameError, NameText, RequestId, SiteName, TrustName, UpstreamName};
 pub use loans::Pooled;

@@ -6,7 +6,7 @@ use super::exchange::client_failed;
 use super::record::Record;
 use crate::account::Account;
 use crate::answer::{Answer, Wishes};
-use crate::base::{Cause, Refusal, RequestId, Wait, now};
+use crate::base::{Cause, Headers, Refusal, RequestId, Wait, now};
 use crate::message::{RequestHead, push_line};
 use crate::net::{Deadline, Piece};
 use std::future::poll_fn;
@@ -55,9 +55,14 @@ pub async fn answer<C: Client>(
     }
 }
 
-/// The page for a head that never became a request: what it wishes for nobody knows.
-pub fn page_of_head(connection: &Connection, refusal: &Refusal, id: RequestId) -> Answer {
-    Answer::refusal(refusal, id, Wishes::default(), connection.worker.hosts.pages().as_deref())
+/// The page for a head that never became a request, with the fields that it has.
+pub fn page_of_head(
+    connection: &Connection,
+    refusal: &Refusal,
+    id: RequestId,
+    fields: &dyn Headers,
+) -> Answer {
+    Answer::refusal(refusal, id, Wishes::of(fields), connection.worker.hosts.pages().as_deref())
 }
 
 /// Tells the visitor of a failure: by its page where nothing was sent yet, by breaking off where something was.

@@ -1,7 +1,7 @@
 //! HTTP/1 to visitors: heads off the wire one after the other, each request answered before the next is looked
 //! at, so that pipelined requests are answered in order (RFC 9112 §9.3.2).
 
-use crate::base::{BUFFER_BYTES, Buffer, Cause, Refusal, now};
+use crate::base::{BUFFER_BYTES, Buffer, Cause, FieldLines, Refusal, now};
 use crate::message::h1::{BodyDecoder, RequestParser, write_response};
 use crate::message::{
     BodyLength, Fields, KnownSet, Persistence, RequestHead, ResponseEdits, ResponseHead, Version, push_line,
@@ -127,7 +127,9 @@ async fn refuse_head(stream: &mut Stream, connection: &Connection, refusal: &Ref
     if refusal.cause == Cause::ClientGone {
         return Ending::Abort;
     }
-    let mut answer = proxy::page_of_head(connection, refusal, id);
+    // As far as it has come: the parser leaves what it refuses.
+    let fields = FieldLines(stream.input().filled());
+    let mut answer = proxy::page_of_head(connection, refusal, id, &fields);
     let mut lines = Buffer::new();
     push_line(&mut lines, "date", &connection.worker.date(now()));
     lines.extend(answer.lines());

@@ -304,6 +304,25 @@ fn a_page_is_in_the_form_and_language_wished_for() {
     h2.headers(1, &fields, true);
     let problem = h2.response(1);
     assert!(problem.text().contains("Aucun site ne porte ce nom ici."), "{}", problem.text());
+    // A head that is refused itself says so as far as it has come: who has too many cookies is an ordinary visitor.
+    let cookies = "x".repeat(60_000);
+    for head in [
+        format!(
+            "GET / HTTP/1.1\r\nHost: a.test\r\nAccept: text/html\r\nAccept-Language: fr\r\nCookie: {cookies}\r\n\r\n"
+        ),
+        "GET / HTTP/2.5\r\nHost: a.test\r\nAccept-Language: fr\r\n\r\n".to_owned(),
+    ] {
+        let answer = edge.connect().send(head).response();
+        assert_eq!(answer.one("content-language"), "fr", "{}", answer.word());
+        assert_eq!(answer.one("content-type"), "text/html; charset=utf-8");
+    }
+    let mut h2 = H2::connect(&edge, "nobody.test");
+    let trace: [(&[u8], &[u8]); 6] =
+        [(b":method", b"TRACE"), fields[1], fields[2], fields[3], fields[4], fields[5]];
+    h2.headers(1, &trace, true);
+    let problem = h2.response(1);
+    assert_eq!((problem.word(), problem.one("content-language")), ("not_implemented", "fr"));
+    assert_eq!(problem.one("content-type"), "application/problem+json");
 }
 
 /// Pages of the account come before pages of the node, and those before our own; a file that is none is told.

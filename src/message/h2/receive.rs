@@ -12,27 +12,29 @@ use h2::ext::Protocol;
 use http::HeaderMap;
 use http::uri::{self, PathAndQuery};
 
-/// A client's request. `ends` tells whether its HEADERS ended the stream.
+/// A client's request, which is taken out of `parts`. `ends` tells whether its HEADERS ended the stream. Where it is refused for its
+/// size, its target, method or scheme, its fields are left: they say what page is wished for.
 ///
 /// # Errors
 /// Every head that is malformed by RFC 9113 §8, or that would be another request in HTTP/1.
 pub fn request_head(
-    parts: http::request::Parts,
+    parts: &mut http::request::Parts,
     ends: bool,
     limits: &HeadLimits,
 ) -> Result<RequestHead, Refusal> {
-    let http::request::Parts { method, uri, headers, mut extensions, .. } = parts;
-    let protocol = extensions.remove::<Protocol>();
-    let uri::Parts { scheme, authority, path_and_query: target, .. } = uri.into_parts();
+    let protocol = parts.extensions.remove::<Protocol>();
+    let method = std::mem::take(&mut parts.method);
+    let uri::Parts { scheme, authority, path_and_query: target, .. } =
+        std::mem::take(&mut parts.uri).into_parts();
 
     check_method(method.as_str().as_bytes(), protocol.as_ref())?;
     check_protocol(&method, protocol.as_ref())?;
     let scheme = known_scheme(scheme.as_ref())?;
     let (target, repairs) = mended(target.ok_or_else(|| bad("no :path"))?, limits);
-    check_size(&headers, &target, limits)?;
+    check_size(&parts.headers, &target, limits)?;
     check_path(&method, &target)?;
 
-    let fields = Fields::in_map(headers);
+    let fields = Fields::in_map(std::mem::take(&mut parts.headers));
     check_connection_fields(&fields).map_err(bad)?;
     let authority = one_authority(authority.as_ref(), &fields, scheme)?;
     let body = match protocol {

@@ -216,16 +216,16 @@ async fn one_stream(
     connection: Rc<Connection>,
     tally: Rc<Tally>,
 ) {
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
     // Frames that came together with the HEADERS were looked at before this task: a body that is only an empty
     // DATA frame behind them is no body.
     let ends = body.is_end_stream();
-    let head = translate::request_head(parts, ends, &connection.node.limits.head);
+    let head = translate::request_head(&mut parts, ends, &connection.node.limits.head);
     let length = head.as_ref().map_or(BodyLength::None, RequestHead::body);
     let mut visitor = Visitor::new(body, length, respond, Rc::clone(&tally));
     let ending = match head {
         Ok(head) => Box::pin(proxy::request(&connection, &head, &mut visitor)).await,
-        Err(refusal) => visitor.refuse_head(&connection, &refusal),
+        Err(refusal) => visitor.refuse_head(&connection, &refusal, &parts.headers),
     };
     let given_up = visitor.end(ending);
     tally.end(given_up);

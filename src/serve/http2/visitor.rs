@@ -36,9 +36,14 @@ impl Visitor {
     }
 
     /// Answers a head that is no request (RFC 9113 §8.1.1 leaves us the choice of an answer).
-    pub fn refuse_head(&mut self, connection: &Connection, refusal: &Refusal) -> Ending {
+    pub fn refuse_head(
+        &mut self,
+        connection: &Connection,
+        refusal: &Refusal,
+        fields: &http::HeaderMap,
+    ) -> Ending {
         let id = proxy::refused_head(connection, refusal);
-        let mut answer = proxy::page_of_head(connection, refusal, id);
+        let mut answer = proxy::page_of_head(connection, refusal, id, fields);
         let length = answer.length(false);
         let mut lines = Buffer::new();
         push_line(&mut lines, "date", &connection.worker.date(now()));

@@ -62,7 +62,7 @@ impl Asked {
         if let Some(protocol) = self.protocol {
             request.extensions_mut().insert(Protocol::from(protocol));
         }
-        request_head(request.into_parts().0, self.ends, &LIMITS).map_err(|refusal| refusal.cause)
+        request_head(&mut request.into_parts().0, self.ends, &LIMITS).map_err(|refusal| refusal.cause)
     }
 }
 

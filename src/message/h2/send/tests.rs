@@ -130,7 +130,7 @@ fn from_http_2_to_http_1() {
     ] {
         asked.headers_mut().append(HeaderName::from_static(name), HeaderValue::from_static(value));
     }
-    let head = h2::request_head(asked.into_parts().0, false, &LIMITS).unwrap();
+    let head = h2::request_head(&mut asked.into_parts().0, false, &LIMITS).unwrap();
     let upgrade = head.upgrade().unwrap();
     let mut out = Buffer::new();
     write_request(&mut out, &head, &request_edits(&head, Persistence::Upgrade(upgrade.protocol)));
@@ -144,7 +144,7 @@ fn from_http_2_to_http_2() {
     let mut asked = http::Request::builder().uri("https://a.test/b").body(()).unwrap();
     asked.headers_mut().insert("x-a", HeaderValue::from_static("1"));
     asked.headers_mut().insert("via", HeaderValue::from_static("2 x"));
-    let head = h2::request_head(asked.into_parts().0, true, &LIMITS).unwrap();
+    let head = h2::request_head(&mut asked.into_parts().0, true, &LIMITS).unwrap();
     let on = request(&head, &request_edits(&head, Persistence::Implied)).unwrap();
     assert_eq!(texts(on.headers()), ["x-a: 1", "x-request-id: 7"]);
 }
