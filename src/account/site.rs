@@ -1,10 +1,10 @@
 //! A site, compiled: what answers there, with every header value that does not change written out beforehand.
 
-use crate::base::SiteName;
+use crate::base::{SiteName, read_below};
 use crate::config::{self, Hsts, LogFile, LogFormat, Timeouts};
 use crate::upstream::Upstream;
 use http::HeaderValue;
-use std::io::{self, Read};
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -118,21 +118,20 @@ fn kind_of(file: &Path) -> &'static str {
     }
 }
 
+/// The account may write where its page is: whoever does must not have the node read for him what he cannot.
 fn read_page(file: &Path) -> io::Result<Box<[u8]>> {
-    let metadata = std::fs::metadata(file)?;
-    if !metadata.is_file() {
-        return Err(io::Error::other("it is not a file"));
-    }
-    if metadata.len() > MOST_PAGE_BYTES {
+    let name = file.file_name().and_then(|name| name.to_str());
+    let name = name.ok_or_else(|| io::Error::other("it is not a file"))?;
+    let directory = file.parent().filter(|directory| !directory.as_os_str().is_empty());
+    let bytes = read_below(directory.unwrap_or(Path::new(".")), name, MOST_PAGE_BYTES)?;
+    if bytes.len() > MOST_PAGE_BYTES {
         return Err(io::Error::other("it has more than 64 KiB"));
     }
-    let mut bytes = Vec::new();
-    std::fs::File::open(file)?.take(MOST_PAGE_BYTES).read_to_end(&mut bytes)?;
     Ok(bytes.into())
 }
 
 /// Bytes of a page, which stays in memory as long as its account's form.
-const MOST_PAGE_BYTES: u64 = 64 << 10;
+const MOST_PAGE_BYTES: usize = 64 << 10;
 
 impl Redirect {
     fn compile(redirect: &config::Redirect) -> Self {
@@ -184,5 +183,17 @@ mod tests {
         };
         assert_eq!(hsts(false, false), "max-age=31536000");
         assert_eq!(hsts(true, true), "max-age=31536000; includeSubDomains; preload");
+    }
+
+    /// Whoever may write where a page is cannot have the node read for him what only it can read.
+    #[test]
+    fn a_link_is_no_page() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = |name: &str| directory.path().join(name);
+        std::fs::write(path("key.pem"), "PRIVATE KEY").unwrap();
+        std::os::unix::fs::symlink(path("key.pem"), path("closed.html")).unwrap();
+        let refused = read_page(&path("closed.html")).unwrap_err().to_string();
+        assert_eq!(refused, "it is a link, and no link is followed here");
+        assert_eq!(&*read_page(&path("key.pem")).unwrap(), b"PRIVATE KEY");
     }
 }

@@ -1,9 +1,7 @@
 //! Answers to challenges of ACME (RFC 8555 §8.3): which request asks for one, and what stands in the file of its token.
 
-use crate::base::open_below;
-use rustix::fs::{FileType, Mode, OFlags, fstat, open};
-use std::fs::File;
-use std::io::{self, Read};
+use crate::base::read_below;
+use std::io;
 use std::path::Path;
 
 /// What a path asks for.
@@ -32,15 +30,8 @@ pub fn asked(path: &[u8]) -> Option<Challenge<'_>> {
 /// # Errors
 /// The system's; `NotFound`: there is no such token.
 pub fn key_authorization(directory: &Path, token: &str) -> io::Result<Vec<u8>> {
-    let directory = open(directory, OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::PATH, Mode::empty())?;
-    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY;
-    let file = open_below(directory, token, flags, Mode::empty())?;
-    if FileType::from_raw_mode(fstat(&file)?.st_mode) != FileType::RegularFile {
-        return Err(io::Error::other("it is no file"));
-    }
-    let mut bytes = Vec::new();
-    File::from(file).take(MOST_BYTES + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > MOST_BYTES {
+    let bytes = read_below(directory, token, MOST_BYTES)?;
+    if bytes.len() > MOST_BYTES {
         return Err(io::Error::other("it is longer than any key authorization"));
     }
     Ok(bytes)
@@ -53,7 +44,7 @@ const PLACE: &[u8] = b"/.well-known/acme-challenge/";
 const MOST_TOKEN_BYTES: usize = 128;
 
 /// Bytes of a key authorization: a token, a dot, and a digest.
-const MOST_BYTES: u64 = 1024;
+const MOST_BYTES: usize = 1024;
 
 #[cfg(test)]
 mod tests {

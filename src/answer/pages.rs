@@ -3,13 +3,9 @@
 //! `CAUSE.fr.html` is for who reads French.
 
 use super::{Language, Told};
-use crate::base::{Blame, Cause, open_below};
-use rustix::fs::{FileType, Mode, OFlags, fstat, open};
-use rustix::io::Errno;
+use crate::base::{Blame, Cause, read_below};
 use std::collections::HashMap;
-use std::fs::File;
-use std::io::{self, Read};
-use std::os::fd::OwnedFd;
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// The pages of a node or an account.
@@ -61,19 +57,14 @@ impl Pages {
     pub fn read(directory: &Path) -> (Self, Vec<Unread>) {
         let (mut pages, mut unread) = (Self::default(), Vec::new());
         let mut left = MOST_BYTES;
-        let flags = OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::PATH;
-        let found = files(directory).and_then(|files| Ok((files, open(directory, flags, Mode::empty())?)));
-        let (files, opened) = match found {
-            Ok((files, opened)) => (files, Some(opened)),
-            Err(error) => {
-                unread.push(Unread { file: directory.to_owned(), why: error.to_string() });
-                (Vec::new(), None)
-            }
-        };
-        for (name, opened) in files.iter().zip(opened.iter().cycle()) {
-            let file = directory.join(format!("{name}.html"));
-            let read = Subject::of(name).and_then(|subject| {
-                let text = read(opened, &format!("{name}.html"), left).map_err(|error| error.to_string())?;
+        let files = files(directory).unwrap_or_else(|error| {
+            unread.push(Unread { file: directory.to_owned(), why: error.to_string() });
+            Vec::new()
+        });
+        for name in files {
+            let (subject, file) = (Subject::of(&name), directory.join(format!("{name}.html")));
+            let read = subject.and_then(|subject| {
+                let text = read(directory, &name, left).map_err(|error| error.to_string())?;
                 left -= text.len();
                 Ok((subject, Template::parse(&text)?))
             });
@@ -112,24 +103,14 @@ fn files(directory: &Path) -> io::Result<Vec<String>> {
 }
 
 /// Reads a page. The directory may be the account's own, and whoever writes there must not have the node read for him what he
-/// cannot: no link is followed, and nothing but a file is opened.
-fn read(directory: &OwnedFd, file: &str, left: usize) -> io::Result<String> {
-    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY;
-    let opened = open_below(directory, file, flags, Mode::empty()).map_err(|error| match error {
-        Errno::LOOP => io::Error::other("it is a link, and no link is followed here"),
-        error => error.into(),
-    })?;
-    let status = fstat(&opened)?;
-    if FileType::from_raw_mode(status.st_mode) != FileType::RegularFile {
-        return Err(io::Error::other("it is not a file"));
-    }
+/// cannot.
+fn read(directory: &Path, name: &str, left: usize) -> io::Result<String> {
     let most = MOST_PAGE_BYTES.min(left);
-    let mut text = String::new();
-    File::from(opened).take(most as u64 + 1).read_to_string(&mut text)?;
-    if text.len() > most {
+    let bytes = read_below(directory, &format!("{name}.html"), most)?;
+    if bytes.len() > most {
         return Err(io::Error::other("a page has at most 64 KiB, and all of them 256 KiB"));
     }
-    Ok(text)
+    String::from_utf8(bytes).map_err(|_| io::Error::other("it is not UTF-8"))
 }
 
 impl Subject {
@@ -222,6 +203,7 @@ const MOST_FILES: usize = 256;
 mod tests {
     use super::*;
     use crate::base::RequestId;
+    use rustix::fs::{FileType, Mode};
 
     fn told(cause: Cause, language: Language) -> Told {
         Told { cause, id: RequestId::from_random(0), language }

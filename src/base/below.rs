@@ -1,8 +1,11 @@
 //! Opening what stands below a directory that others may write to: by no symbolic link, and nothing outside of it.
 
-use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, fstat, openat, openat2};
+use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, fstat, open, openat, openat2};
 use rustix::io::Errno;
+use std::fs::File;
+use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
 
 /// Opens `path`, a relative path of plain names, below `directory`. What it finds may be anything: a FIFO is opened at once
 /// where the flags have `NONBLOCK`. Costs one system call, and where openat2(2) is not to be had (`RestrictSUIDSGID=` of
@@ -23,7 +26,29 @@ pub fn open_below(directory: impl AsFd, path: &str, flags: OFlags, mode: Mode) -
     }
 }
 
-/// The same, name by name, of a path that does not lead out.
+/// Reads the file at `path` below `directory`, which is whoever's word names it and may itself be behind a link: not more than one
+/// byte beyond `most`, by which the caller sees that there is more. Opens nothing but a regular file, and may block: not for a
+/// worker.
+///
+/// # Errors
+/// The system's; or that it is a link, or no file, in words for whoever put it there.
+pub fn read_below(directory: &Path, path: &str, most: usize) -> io::Result<Vec<u8>> {
+    let flags = OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::PATH;
+    let directory = open(directory, flags, Mode::empty())?;
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY;
+    let opened = open_below(directory, path, flags, Mode::empty()).map_err(|error| match error {
+        Errno::LOOP => io::Error::other("it is a link, and no link is followed here"),
+        error => error.into(),
+    })?;
+    if FileType::from_raw_mode(fstat(&opened)?.st_mode) != FileType::RegularFile {
+        return Err(io::Error::other("it is not a file"));
+    }
+    let mut bytes = Vec::new();
+    File::from(opened).take(most as u64 + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// The same as `open_below`, name by name, of a path that does not lead out.
 fn walk(directory: BorrowedFd<'_>, path: &str, flags: OFlags, mode: Mode) -> Result<OwnedFd, Errno> {
     let plain = path.trim_end_matches('/');
     let (parents, name) = plain.rsplit_once('/').unwrap_or(("", plain));
@@ -49,9 +74,8 @@ const ENTER: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::NOFOLL
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rustix::fs::{mknodat, open};
-    use std::fs::{self, File};
-    use std::io::Read;
+    use rustix::fs::mknodat;
+    use std::fs;
     use std::os::unix::fs::symlink;
 
     type Open = fn(BorrowedFd<'_>, &str, OFlags, Mode) -> Result<OwnedFd, Errno>;

@@ -25,7 +25,7 @@ pub(crate) mod sync;
 pub use addr::{AddressText, ClientAddr, ClientKey, LocalAddr, PeerAddr};
 pub use allowance::Allowance;
 pub use base64::base64;
-pub use below::open_below;
+pub use below::{open_below, read_below};
 pub use buffer::{BUFFER_BYTES, Buffer, LARGE_BUFFER_BYTES};
 pub use cause::{Blame, Cause, Refusal, Verdict};
 pub use clock::{Clock, now, system_time, wall};

@@ -34,8 +34,8 @@ enum Weight {
     Down = 400,
 }
 
-/// The accounts that need somebody, the worst first and of those whose requests fail the most often failing: at most `most`, and how many there are. Cost: a look at every
-/// account, some 100 ns each.
+/// The accounts that need somebody, the worst first, of those whose requests fail whose fail most: at most `most`, and how many
+/// there are. Cost: a look at every account, some 100 ns each.
 pub fn attention(
     hosts: &Hosts,
     documents: &Documents,
